@@ -1,0 +1,33 @@
+"""Errors above the store. Each message says what to do; ``code`` is stable and machine-readable."""
+
+from __future__ import annotations
+
+
+class DyskError(Exception):
+    """Base of every error that dysk raises on purpose, outside the store's own (graph.errors)."""
+
+    code = "dysk_error"
+
+
+class ModelUnavailable(DyskError):
+    """No language model or encoder could be found or loaded. Writes and searches by name still work."""
+
+    code = "model_unavailable"
+
+
+class InvalidQuestion(DyskError):
+    """The question is empty, too long for the model, or not text."""
+
+    code = "invalid_question"
+
+
+class DataFolderError(DyskError):
+    """The data folder cannot be used: not a folder, not writable, or in use by something else."""
+
+    code = "data_folder"
+
+
+class RevisionNotReached(DyskError):
+    """``min_revision`` lies beyond what the graph has recorded."""
+
+    code = "revision_not_reached"

@@ -1,0 +1,140 @@
+"""The nouns of the store: a fact, a relation's settings, and the commands that change them.
+
+All are immutable. A *fact* keeps one id for life; every change makes a new *version* of it, and the versions
+before stay readable at the revisions where they were current (transaction time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from graph.interval import Interval, parse_interval
+
+Status = Literal["active", "ended", "superseded", "retracted"]
+"""active: believed · ended: an `end` closed it · superseded: a newer fact of a `one` relation
+closed it · retracted: never true. A retracted version holds nowhere; the others hold in their interval."""
+Cardinality = Literal["one", "many"]
+OnConflict = Literal["supersede", "coexist", "reject"]
+
+_EMPTY: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One version of a fact, as believed from ``revision`` on.
+
+    ``recorded_at`` and ``revision`` are the transaction time of this version; ``valid_from`` (inclusive)
+    and ``valid_to`` (exclusive) its valid time, kept as written. ``supersedes`` are ids of facts that this one
+    closed, ``superseded_by`` the one that closed it.
+    """
+
+    id: str
+    subject: str
+    relation: str
+    object: str
+    valid_from: str | None = None
+    valid_to: str | None = None
+    source: str | None = None
+    external_id: str | None = None
+    attributes: Mapping[str, object] = field(default_factory=lambda: _EMPTY)
+    status: Status = "active"
+    supersedes: tuple[str, ...] = ()
+    superseded_by: str | None = None
+    recorded_at: str = ""
+    revision: int = 0
+
+    @property
+    def interval(self) -> Interval:
+        """Valid time in seconds, half-open."""
+        return parse_interval(self.valid_from, self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Settings of a relation. Undeclared relations are ``many``: supersession is declared, never guessed.
+
+    ``template`` words a fact as a sentence, with ``{subject}`` and ``{object}``.
+    """
+
+    name: str
+    cardinality: Cardinality = "many"
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """State a fact. ``id`` None lets the store choose (``f1``, ``f2``, …).
+
+    ``on_conflict`` None follows the relation: ``one`` supersedes, ``many`` coexists. ``aliases`` are other
+    names of the subject, ``object_aliases`` of the object.
+    """
+
+    subject: str
+    relation: str
+    object: str
+    valid_from: str | None = None
+    valid_to: str | None = None
+    source: str | None = None
+    external_id: str | None = None
+    attributes: Mapping[str, object] = field(default_factory=lambda: _EMPTY)
+    id: str | None = None
+    on_conflict: OnConflict | None = None
+    aliases: tuple[str, ...] = ()
+    object_aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The fact stopped being true at ``at`` (exclusive)."""
+
+    fact_id: str
+    at: str
+    expect_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correct:
+    """The fact was recorded wrongly: ``changes`` maps field names to right values (None clears a date).
+
+    Fields: subject, relation, object, valid_from, valid_to, source, external_id, attributes.
+    """
+
+    fact_id: str
+    changes: Mapping[str, object]
+    expect_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retract:
+    """The fact was never true. Its earlier versions stay visible under ``known_at``."""
+
+    fact_id: str
+    expect_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Remove every byte of the fact, all versions and feed entries included; only its id remains."""
+
+    fact_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRelation:
+    """Declare or change a relation's settings. Applies to writes after it; rewrites no fact."""
+
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class SetAliases:
+    """Add other names to an entity."""
+
+    entity: str
+    aliases: tuple[str, ...]
+
+
+Command = Add | End | Correct | Retract | Erase | SetRelation | SetAliases
