@@ -1,0 +1,156 @@
+"""The public function, and its registration as the operator
+``dysk::sparse_knowledge_attention``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dysk.ops import autograd, reference
+from dysk.ops.validation import check_arguments, check_values
+
+NAME = "dysk::sparse_knowledge_attention"
+
+
+def sparse_knowledge_attention(
+    q: Tensor,
+    k_arena: Tensor,
+    v_arena: Tensor,
+    summary: Tensor,
+    block_start: Tensor,
+    block_len: Tensor,
+    candidates: Tensor,
+    prior: Tensor | None,
+    k: int,
+    scale: float,
+    temperature: float = 1.0,
+    check_indices: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Let every query choose k of its row's candidate facts by their summaries, and attend to
+    their tokens.
+
+    Args:
+        q: queries [B, H, Q, D]; float32, float64, bfloat16 or float16.
+        k_arena: keys of all facts' tokens [S, KVH, D]; any of these types. H is a multiple of KVH.
+        v_arena: values, shaped and typed as ``k_arena``.
+        summary: one key per block and head, [F, KVH, D], typed as ``k_arena``.
+        block_start: first slot of each block, i64 [F].
+        block_len: slots of each block, i32 [F]; 0 is allowed.
+        candidates: block ids, i64 [B, C]; −1 pads, and a repetition counts as −1.
+        prior: added to every logit of a candidate's tokens and to its score, [B, C], float32
+            (float64 with
+            float64 queries); −inf closes the block. None is all zeros.
+        k: blocks to keep for each row, key/value head and query token.
+        scale: factor of q·k, usually D**−0.5.
+        temperature: logits are q·k·scale/temperature + prior.
+        check_indices: look at the values of candidates, block bounds and prior. Switch off only
+            where
+            the caller made them: a wrong index then reads whatever it points at.
+
+    Returns:
+        out [B, H, Q, D] in q's type; lse, the log of the sum of exp(logits), [B, H, Q] in float32
+        (float64 with float64 queries); selected, the ids of the blocks read, i64 [B, KVH, Q, k] in
+        candidate order, then −1. A query that read no token gets out = 0 and lse = −inf.
+
+    Raises:
+        ValueError: shapes, types or devices do not fit, k < 0, temperature ≤ 0, prior NaN or +inf.
+        IndexError: a candidate names no block, or its block lies outside the arena.
+
+    Gradients flow from out and lse to q, both arenas and prior. docs/op.md has the mathematics.
+    """
+    check_arguments(
+        q,
+        k_arena,
+        v_arena,
+        summary,
+        block_start,
+        block_len,
+        candidates,
+        prior,
+        k,
+        scale,
+        temperature,
+    )
+    result: tuple[Tensor, Tensor, Tensor] = torch.ops.dysk.sparse_knowledge_attention(
+        q,
+        k_arena,
+        v_arena,
+        summary,
+        block_start,
+        block_len,
+        candidates,
+        prior,
+        k,
+        scale,
+        temperature,
+        check_indices,
+    )
+    return result
+
+
+torch.library.define(
+    NAME,
+    "(Tensor q, Tensor k_arena, Tensor v_arena, Tensor summary, Tensor block_start, "
+    "Tensor block_len, Tensor candidates, Tensor? prior, int k, float scale, "
+    "float temperature=1.0, bool check_indices=True) -> (Tensor out, Tensor lse, Tensor selected)",
+)
+
+
+@torch.library.impl(NAME, "default")
+def _reference_kernel(
+    q: Tensor,
+    k_arena: Tensor,
+    v_arena: Tensor,
+    summary: Tensor,
+    block_start: Tensor,
+    block_len: Tensor,
+    candidates: Tensor,
+    prior: Tensor | None,
+    k: int,
+    scale: float,
+    temperature: float = 1.0,
+    check_indices: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    if check_indices:
+        check_values(k_arena.shape[0], block_start, block_len, candidates, prior)
+    return reference.sparse_knowledge_attention(
+        q,
+        k_arena,
+        v_arena,
+        summary,
+        block_start,
+        block_len,
+        candidates,
+        prior,
+        k,
+        scale,
+        temperature,
+    )
+
+
+def _shapes(
+    q: Tensor,
+    k_arena: Tensor,
+    v_arena: Tensor,
+    summary: Tensor,
+    block_start: Tensor,
+    block_len: Tensor,
+    candidates: Tensor,
+    prior: Tensor | None,
+    k: int,
+    scale: float,
+    temperature: float = 1.0,
+    check_indices: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    batch, heads, queries, _ = q.shape
+    return (
+        q.new_empty(q.shape),
+        q.new_empty((batch, heads, queries), dtype=reference.arithmetic_dtype(q)),
+        candidates.new_empty((batch, k_arena.shape[1], queries, k)),
+    )
+
+
+torch.library.register_fake(NAME, _shapes)
+
+
+torch.library.register_autograd(NAME, autograd.backward, setup_context=autograd.save)
