@@ -1,23 +1,25 @@
 """The errors a store may raise. Each says what was wrong and what to do about it.
 
-``code`` is stable and machine-readable; the REST layer maps it to a problem type, the command line to
-an exit status.
+``code`` is stable and machine-readable; the REST layer maps it to a problem type, the command line
+to an exit status.
 """
 
 from __future__ import annotations
 
 
 class GraphError(Exception):
-    """Base of every error that the store raises on purpose."""
+    """Base of every error that the store raises on purpose.
+
+    ``pointer`` is an RFC 6901 JSON pointer to the command of a batch that is at fault, such as
+    ``/3``, or to a member of it; empty when the error concerns no command.
+    """
 
     code = "graph_error"
+    pointer: str = ""
 
 
 class InvalidFact(GraphError):
-    """A command carries a value that cannot be stored. Nothing of its batch was written.
-
-    ``pointer`` is an RFC 6901 JSON pointer to the offending member, relative to the batch.
-    """
+    """A command carries a value that cannot be stored. Nothing of its batch was written."""
 
     code = "invalid_fact"
 
@@ -40,7 +42,9 @@ class NotFound(GraphError):
 
 
 class Conflict(GraphError):
-    """``on_conflict="reject"`` met a fact that already holds; ``fact_ids`` names those in the way."""
+    """``on_conflict="reject"`` met a fact that already holds; ``fact_ids`` names those in the
+    way.
+    """
 
     code = "conflict"
 
@@ -68,12 +72,16 @@ class RevisionUnknown(GraphError):
 
 
 class StoreUnavailable(GraphError):
-    """The store cannot read or write now: read-only, disk full, locked, gone. Nothing was written."""
+    """The store cannot read or write now: read-only, disk full, locked, gone. Nothing was
+    written.
+    """
 
     code = "store_unavailable"
 
 
 class StoreCorrupt(GraphError):
-    """The file is not a dysk store, is damaged, or was written by a newer version. It was not touched."""
+    """The file is not a dysk store, is damaged, or was written by a newer version. It was not
+    touched.
+    """
 
     code = "store_corrupt"

@@ -1,7 +1,7 @@
 """The nouns of the store: a fact, a relation's settings, and the commands that change them.
 
-All are immutable. A *fact* keeps one id for life; every change makes a new *version* of it, and the versions
-before stay readable at the revisions where they were current (transaction time).
+All are immutable. A *fact* keeps one id for life; every change makes a new *version* of it, and the
+versions before stay readable at the revisions where they were current (transaction time).
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from graph.interval import Interval, parse_interval
+from graph.interval import MAX_SECONDS, MIN_SECONDS, Interval, Period, parse_date
 
 Status = Literal["active", "ended", "superseded", "retracted"]
 """active: believed · ended: an `end` closed it · superseded: a newer fact of a `one` relation
-closed it · retracted: never true. A retracted version holds nowhere; the others hold in their interval."""
+closed it · retracted: never true. A retracted version holds nowhere; the others hold in their
+interval.
+"""
 Cardinality = Literal["one", "many"]
 OnConflict = Literal["supersede", "coexist", "reject"]
 
@@ -23,12 +25,29 @@ _EMPTY: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """What was said of a fact, kept apart from what supersession made of it, so that it can be
+    undone.
+
+    ``valid_to`` is the end as stated; ``ended`` tells that an End stated it. ``exclusive`` facts
+    let no fact with another object, recorded before them, hold at the same time: those of a ``one``
+    relation and those written with ``on_conflict="supersede"``.
+    """
+
+    valid_to: str | None = None
+    ended: bool = False
+    exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One version of a fact, as believed from ``revision`` on.
 
-    ``recorded_at`` and ``revision`` are the transaction time of this version; ``valid_from`` (inclusive)
-    and ``valid_to`` (exclusive) its valid time, kept as written. ``supersedes`` are ids of facts that this one
-    closed, ``superseded_by`` the one that closed it.
+    ``recorded_at`` and ``revision`` are the transaction time of this version; ``valid_from``
+    (inclusive) and ``valid_to`` (exclusive) its valid time, kept as written. ``superseded_by`` is
+    the fact that closed it: its ``valid_to`` is then that fact's ``valid_from``. ``supersedes`` are
+    ids of the facts that this one closed when it was stated. ``statement`` is what was said before
+    any closing.
     """
 
     id: str
@@ -45,16 +64,32 @@ class Fact:
     superseded_by: str | None = None
     recorded_at: str = ""
     revision: int = 0
+    statement: Statement = Statement()
 
     @property
     def interval(self) -> Interval:
-        """Valid time in seconds, half-open."""
-        return parse_interval(self.valid_from, self.valid_to)
+        """Valid time in seconds, half-open; empty (``start == end``) when the fact holds nowhere.
+
+        That is so when it is retracted, or when the fact that superseded it starts no later than it
+        does.
+        """
+        start = MIN_SECONDS if self.valid_from is None else parse_date(self.valid_from).start
+        if self.status == "retracted":
+            return Interval(start, start)
+        if self.valid_to is not None:
+            return Interval(start, max(start, parse_date(self.valid_to).start))
+        # Closed by a fact without a start: nothing remains of it.
+        return Interval(start, start if self.status == "superseded" else MAX_SECONDS)
+
+    def holds_in(self, period: Period) -> bool:
+        """True when the fact holds at some instant of ``period``."""
+        return self.interval.overlaps(period)
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Settings of a relation. Undeclared relations are ``many``: supersession is declared, never guessed.
+    """Settings of a relation. Undeclared relations are ``many``: supersession is declared, never
+    guessed.
 
     ``template`` words a fact as a sentence, with ``{subject}`` and ``{object}``.
     """
@@ -68,8 +103,10 @@ class Relation:
 class Add:
     """State a fact. ``id`` None lets the store choose (``f1``, ``f2``, …).
 
-    ``on_conflict`` None follows the relation: ``one`` supersedes, ``many`` coexists. ``aliases`` are other
-    names of the subject, ``object_aliases`` of the object.
+    ``on_conflict`` None follows the relation: ``one`` supersedes, ``many`` coexists. ``aliases``
+    are other names of the subject, ``object_aliases`` of the object. ``statement`` restores an
+    exported fact: its ``ended`` and ``exclusive`` are kept instead of following ``on_conflict``,
+    and no start is inferred.
     """
 
     subject: str
@@ -84,6 +121,7 @@ class Add:
     on_conflict: OnConflict | None = None
     aliases: tuple[str, ...] = ()
     object_aliases: tuple[str, ...] = ()
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +135,8 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Correct:
-    """The fact was recorded wrongly: ``changes`` maps field names to right values (None clears a date).
+    """The fact was recorded wrongly: ``changes`` maps field names to right values (None clears a
+    date).
 
     Fields: subject, relation, object, valid_from, valid_to, source, external_id, attributes.
     """
@@ -117,7 +156,9 @@ class Retract:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Remove every byte of the fact, all versions and feed entries included; only its id remains."""
+    """Remove every byte of the fact, all versions and feed entries included; only its id
+    remains.
+    """
 
     fact_id: str
 

@@ -1,9 +1,9 @@
 """Dates as people write them, and the half-open intervals that facts hold in.
 
-A date is ISO 8601, possibly reduced (``2021``, ``2021-05``), possibly with a time of day; the text is kept
-as given. Every date denotes a period ``[start, end)`` in whole seconds since 1970-01-01 UTC: ``2021`` is a
-year, ``2021-05-03`` a day, ``2021-05-03T10:00Z`` one second. A fact's interval is
-``[start of valid_from, start of valid_to)``: a reduced date is its first instant at either end.
+A date is ISO 8601, possibly reduced (``2021``, ``2021-05``), possibly with a time of day; the text
+is kept as given. Every date denotes a period ``[start, end)`` in whole seconds since 1970-01-01
+UTC: ``2021`` is a year, ``2021-05-03`` a day, ``2021-05-03T10:00Z`` one second. A fact's interval
+is ``[start of valid_from, start of valid_to)``: a reduced date is its first instant at either end.
 Years may be negative or have more than four digits with a sign (ISO 8601-1:2019 §4.3.2), so the
 arithmetic is ours: ``datetime`` ends at year 1.
 """
@@ -34,7 +34,9 @@ _DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What a date denotes: ``text`` as given, and its ``[start, end)`` in seconds since 1970 UTC."""
+    """What a date denotes: ``text`` as given, and its ``[start, end)`` in seconds since 1970
+    UTC.
+    """
 
     text: str
     start: int
@@ -49,8 +51,8 @@ class Interval:
     end: int = MAX_SECONDS
 
     def overlaps(self, other: Interval | Period) -> bool:
-        """True when some instant belongs to both."""
-        return self.start < other.end and other.start < self.end
+        """True when some instant belongs to both; an empty interval has none."""
+        return max(self.start, other.start) < min(self.end, other.end)
 
 
 def parse_date(text: str) -> Period:
@@ -58,7 +60,8 @@ def parse_date(text: str) -> Period:
     match = _DATE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise InvalidTime(
-            f"{text!r} is not an ISO 8601 date; write 2021, 2021-05, 2021-05-03 or 2021-05-03T10:00Z"
+            f"{text!r} is not an ISO 8601 date; "
+            "write 2021, 2021-05, 2021-05-03 or 2021-05-03T10:00Z"
         )
     year = int(match["year"])
     if match["month"] is None:
@@ -118,8 +121,8 @@ def _zone_seconds(zone: str | None, text: str) -> int:
 def _seconds(year: int, month: int, day: int) -> int:
     """Seconds since 1970 of a proleptic Gregorian date's first instant, any year.
 
-    Counts from 1 March, so that the leap day is the last of its year (H. Hinnant, "chrono-Compatible
-    Low-Level Date Algorithms", days_from_civil).
+    Counts from 1 March, so that the leap day is the last of its year (H. Hinnant,
+    "chrono-Compatible Low-Level Date Algorithms", days_from_civil).
     """
     year -= month <= 2
     day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1

@@ -1,7 +1,8 @@
 """The protocol that every store keeps: apply a batch, pin a snapshot, follow the feed.
 
-One batch is one commit is one revision, all or nothing. Reads go through a Snapshot, which stays at its
-revision however long it is held. ``tests/contracts/store.py`` is the suite that each implementation passes.
+One batch is one commit is one revision, all or nothing. Reads go through a Snapshot, which stays at
+its revision however long it is held. ``tests/contracts/store.py`` is the suite that each
+implementation passes.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from typing import Literal, Protocol, Self
 from graph.fact import Command, Fact, Relation, Status
 from graph.interval import Period
 
-ChangeKind = Literal[
-    "add", "end", "correct", "supersede", "retract", "erase", "relation", "alias"
-]
+ChangeKind = Literal["add", "end", "correct", "supersede", "retract", "erase", "relation", "alias"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One effect of a commit. ``before`` and ``after`` are the fact's versions around it.
 
-    add: before None. supersede: the closing of an older fact by a newer one. retract: after has status
-    ``retracted``. erase: both None, only ``fact_id`` remains; earlier changes of that fact read as erase too.
-    relation: ``relation`` set. alias: ``entity`` and ``aliases`` set.
+    add: before None. supersede: the closing of a fact by another, or its undoing (``after`` is no
+    longer superseded). retract: after has status ``retracted``. erase: both None, only ``fact_id``
+    remains; earlier changes of that fact read as erase too. relation: ``relation`` set. alias:
+    ``entity`` and the ``aliases`` added. A commit has one change per fact: when several commands
+    touched it, ``before`` and ``after`` span them all and the last command names the kind, but a
+    fact's first recording is always an add.
     """
 
     kind: ChangeKind
@@ -39,7 +41,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A revision of the graph, when it was recorded (UTC, seconds), and what it changed, in order."""
+    """A revision of the graph, when it was recorded (UTC, seconds), and what it changed, in
+    order.
+    """
 
     revision: int
     recorded_at: str
@@ -57,7 +61,9 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``revision`` is the commit's, or the store's current one when nothing changed or on a dry run."""
+    """``revision`` is the commit's, or the store's current one when nothing changed or on a dry
+    run.
+    """
 
     revision: int
     items: tuple[ItemResult, ...]
@@ -70,12 +76,14 @@ class Receipt:
 class Snapshot(Protocol):
     """The graph as believed at one revision. Cheap; safe to use from any thread; close when done.
 
-    ``as_of`` is a Period: a fact holds in it when their intervals share an instant. None means any time.
-    Retracted facts hold nowhere and appear only where ``status="retracted"`` asks for them.
+    ``as_of`` is a Period: a fact holds in it when their intervals share an instant. None means any
+    time. Retracted facts hold nowhere and appear only where ``status="retracted"`` asks for them.
     """
 
     @property
-    def revision(self) -> int: ...
+    def revision(self) -> int:
+        """The revision that this snapshot is pinned to; 0 is the empty graph."""
+        ...
 
     def get(self, fact_id: str) -> Fact:
         """The version current at this revision. Raises NotFound (also for erased facts)."""
@@ -93,15 +101,18 @@ class Snapshot(Protocol):
         after: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Fact]:
-        """Facts in order of their first recording; ``after`` (a fact id) continues a page. Subject, object
-        and relation match exactly, or by an alias for subject and object."""
+        """Facts in order of their first recording; ``after`` (a fact id) continues a page. Subject,
+        object and relation match exactly, or by an alias for subject and object.
+        """
         ...
 
     def slots(
         self, pairs: Iterable[tuple[str, str]], as_of: Period | None = None
     ) -> dict[tuple[str, str], list[Fact]]:
-        """For each (subject, relation), its facts that hold in ``as_of``, latest start first; pairs without
-        any are absent. The look-up that retrieval lives on: one batched query, exact names."""
+        """For each (subject, relation), its facts that hold in ``as_of``, latest start first; pairs
+        without any are absent. The look-up that retrieval lives on: one batched query, exact
+        names.
+        """
         ...
 
     def history(self, fact_id: str) -> list[Fact]:
@@ -109,14 +120,18 @@ class Snapshot(Protocol):
         ...
 
     def timeline(self, entity: str) -> list[Fact]:
-        """Facts with the entity (by name or alias) as subject or object, by start, then relation."""
+        """Facts with the entity (by name or alias) as subject or object, by start, then
+        relation.
+        """
         ...
 
     def resolve(self, name: str) -> list[str]:
         """Entities (canonical names) that bear this name or alias, exactly; usually none or one."""
         ...
 
-    def aliases(self, entity: str) -> tuple[str, ...]: ...
+    def aliases(self, entity: str) -> tuple[str, ...]:
+        """Other names of an entity (by its canonical name), in the order they were given."""
+        ...
 
     def relation(self, name: str) -> Relation:
         """Settings; an undeclared relation has the defaults."""
@@ -130,17 +145,24 @@ class Snapshot(Protocol):
         """Facts that are not retracted."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of what the snapshot holds."""
+        ...
 
     def __enter__(self) -> Self: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None: ...
 
 
 class FactStore(Protocol):
-    """A durable, bitemporal set of facts. Thread-safe; one writer at a time, readers never wait for it."""
+    """A durable, bitemporal set of facts. Thread-safe; one writer at a time, readers never wait for
+    it.
+    """
 
     def apply(
         self,
@@ -160,10 +182,10 @@ class FactStore(Protocol):
         """The latest revision; 0 when nothing was ever written."""
         ...
 
-    def snapshot(
-        self, *, revision: int | None = None, known_at: Period | None = None
-    ) -> Snapshot:
-        """Pin the latest revision, the one given, or the last recorded before the end of ``known_at``."""
+    def snapshot(self, *, revision: int | None = None, known_at: Period | None = None) -> Snapshot:
+        """Pin the latest revision, the one given, or the last recorded before the end of
+        ``known_at``.
+        """
         ...
 
     def changes(self, since: int = 0, *, limit: int = 1000) -> list[Commit]:
@@ -171,7 +193,20 @@ class FactStore(Protocol):
         ...
 
     def wait(self, since: int, timeout: float) -> bool:
-        """Block until ``revision > since`` or ``timeout`` seconds passed; True in the first case."""
+        """Block until ``revision > since`` or ``timeout`` seconds passed; True in the first
+        case.
+        """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the store; later calls raise StoreUnavailable."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
