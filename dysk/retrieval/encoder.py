@@ -1,0 +1,257 @@
+"""Text to unit vectors: a sentence encoder read from disk, a tiny one without weights, and a cache.
+
+All vectors are float32, length one, so that their inner product is their cosine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Vectors = NDArray[np.float32]
+"""float32 [N, dim], rows of length one (a row of zeros for a text without content)."""
+Progress = Callable[[int, int], None]
+"""Called with (texts done, texts in all) after each batch."""
+
+_BATCH = 64
+_MAX_TOKENS = 256
+_SAMPLE_BYTES = 65_536
+_KEPT_IN_MEMORY = 50_000
+_SQL_VARIABLES = 500
+
+
+class TextEncoder(Protocol):
+    """Anything that turns texts into unit vectors, the same text always into the same vector."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the vectors would: what caches and indexes are keyed by."""
+        ...
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """float32 [len(texts), dim], in the order of the texts."""
+        ...
+
+
+class Encoder:
+    """A sentence encoder from a local folder in Hugging Face format: mean pooling, unit length.
+
+    ``folder`` holds config, weights and tokenizer of a model for ``AutoModel``. Texts beyond 256
+    tokens are cut. Safe to share between threads; calls take turns. Raises FileNotFoundError when
+    the folder has no model.
+    """
+
+    def __init__(self, folder: Path | str, device: str = "cpu") -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{self.folder} holds no encoder; "
+                "give a folder with config.json, weights and tokenizer"
+            )
+        from transformers import AutoModel, AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+        model = AutoModel.from_pretrained(str(self.folder), local_files_only=True)
+        self._model = model.eval().to(device)
+        self._device = device
+        self._lock = threading.Lock()
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._model.config.hidden_size)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the folder's files. Of large ones only size, head and tail are read: weights
+        take seconds.
+        """
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.glob("*.json")) + sorted(self.folder.glob("*.safetensors")):
+            size = path.stat().st_size
+            digest.update(f"{path.name}:{size}:".encode())
+            with path.open("rb") as file:
+                digest.update(file.read(_SAMPLE_BYTES))
+                file.seek(max(0, size - _SAMPLE_BYTES))
+                digest.update(file.read(_SAMPLE_BYTES))
+        return digest.hexdigest()[:32]
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """float32 [len(texts), dim]. Batches hold texts of like length, so little padding is
+        computed.
+        """
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+        for begin in range(0, len(order), _BATCH):
+            batch = order[begin : begin + _BATCH]
+            vectors[batch] = self._encode_batch([texts[i] for i in batch])
+            if progress is not None:
+                progress(begin + len(batch), len(order))
+        return vectors
+
+    def _encode_batch(self, texts: list[str]) -> Vectors:
+        import torch
+
+        with self._lock, torch.inference_mode():
+            tokens = self._tokenizer(
+                texts, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
+            ).to(self._device)
+            hidden: torch.Tensor = self._model(**tokens).last_hidden_state  # [N, tokens, dim]
+            mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+            mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+            return unit(mean.float().cpu().numpy())
+
+
+class HashEncoder:
+    """Character n-grams hashed into ``dim`` signed buckets: no weights, no meaning, only spelling.
+
+    For tests and for machines without an encoder: texts that share letters are near one another.
+    """
+
+    def __init__(self, dim: int = 256) -> None:
+        self.dim = dim
+        self.fingerprint = f"hash-{dim}"
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """float32 [len(texts), dim]."""
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in text.casefold().split():
+                for gram in _ngrams(f"<{word}>"):
+                    code = int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8).digest())
+                    vectors[row, code // 2 % self.dim] += 1 if code % 2 else -1
+        if progress is not None:
+            progress(len(texts), len(texts))
+        return unit(vectors)
+
+
+class CachedEncoder:
+    """Remembers the vectors of texts, in memory and, given ``path``, in a SQLite file.
+
+    Meant for names of entities and relations, which come back; encode questions with ``encoder``
+    itself, so that they are not kept. Vectors are rounded to float16 before the first use already:
+    a text has the same vector whether it comes from the encoder or from the file. The file holds
+    hashes of texts, not texts. Thread-safe. Raises sqlite3.DatabaseError when the file is not a
+    database.
+    """
+
+    def __init__(self, encoder: TextEncoder, path: Path | str | None = None) -> None:
+        self.encoder = encoder
+        self._recent: OrderedDict[bytes, NDArray[np.float16]] = OrderedDict()
+        self._lock = threading.RLock()
+        self._file = None if path is None else _open_vector_file(Path(path))
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.encoder.dim
+
+    @property
+    def fingerprint(self) -> str:
+        """The encoder's, marked as rounded."""
+        return f"{self.encoder.fingerprint}-f16"
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """float32 [len(texts), dim]; ``progress`` counts only the texts that have to be encoded."""
+        keys = [self._key(text) for text in texts]
+        with self._lock:
+            found = self._look_up(set(keys))
+            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+            if missing:
+                fresh = self.encoder.encode(list(missing.values()), progress).astype(np.float16)
+                added = dict(zip(missing, fresh, strict=True))
+                self._store(added)
+                found |= added
+            self._remember(found)
+        if not keys:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        return unit(np.stack([found[key] for key in keys]).astype(np.float32))
+
+    def forget(self, texts: Sequence[str]) -> None:
+        """Remove the vectors of these texts from memory and overwrite their bytes in the file."""
+        keys = [self._key(text) for text in texts]
+        with self._lock:
+            for key in keys:
+                self._recent.pop(key, None)
+            if self._file is not None:
+                with self._file:
+                    self._file.executemany("DELETE FROM vector WHERE key = ?", [(k,) for k in keys])
+
+    def close(self) -> None:
+        """Close the file; the cache is not usable afterwards."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+
+    def _key(self, text: str) -> bytes:
+        return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode()).digest()
+
+    def _look_up(self, keys: set[bytes]) -> dict[bytes, NDArray[np.float16]]:
+        found = {key: self._recent[key] for key in keys if key in self._recent}
+        absent = [key for key in keys if key not in found]
+        if self._file is not None:
+            for begin in range(0, len(absent), _SQL_VARIABLES):
+                part = absent[begin : begin + _SQL_VARIABLES]
+                marks = ",".join("?" * len(part))
+                rows = self._file.execute(
+                    f"SELECT key, value FROM vector WHERE key IN ({marks})",  # noqa: S608
+                    part,
+                )
+                found.update((key, np.frombuffer(value, dtype=np.float16)) for key, value in rows)
+        return found
+
+    def _store(self, vectors: dict[bytes, NDArray[np.float16]]) -> None:
+        if self._file is not None:
+            with self._file:
+                self._file.executemany(
+                    "INSERT OR IGNORE INTO vector VALUES (?, ?)",
+                    [(key, vector.tobytes()) for key, vector in vectors.items()],
+                )
+
+    def _remember(self, vectors: dict[bytes, NDArray[np.float16]]) -> None:
+        for key, vector in vectors.items():
+            self._recent[key] = vector
+            self._recent.move_to_end(key)
+        while len(self._recent) > _KEPT_IN_MEMORY:
+            self._recent.popitem(last=False)
+
+
+def unit(vectors: NDArray[np.float32]) -> Vectors:
+    """Rows scaled to length one; a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Vectors = (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+    return scaled
+
+
+def _open_vector_file(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    # A rollback journal rather than a WAL: after `forget` commits, no second file still holds the
+    # old pages.
+    file.executescript(
+        """PRAGMA secure_delete = ON; PRAGMA journal_mode = DELETE; PRAGMA synchronous = NORMAL;
+        CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT
+        ROWID;"""
+    )
+    return file
+
+
+def _ngrams(word: str) -> list[str]:
+    return [word[i : i + n] for n in (2, 3, 4) for i in range(len(word) - n + 1)] or [word]
