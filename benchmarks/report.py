@@ -1,0 +1,98 @@
+"""``results.json`` as Markdown tables: figures in README and docs are made here, never typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.results import Percentiles, Results, Summary
+
+_COLUMNS = (
+    "system",
+    "n",
+    "accuracy [95 %]",
+    "exact",
+    "F1",
+    "stale",
+    "abstained",
+    "hit@1",
+    "hit@k",
+    "first token ms p50 / p95",
+    "answer ms p50 / p95",
+    "prompt tokens",
+)
+
+
+def markdown(results: Results) -> str:
+    """Three tables (overall, accuracy by kind, accuracy by hops) and a line on how they were made.
+
+    The last two are left out where they would say nothing new. Ends with a newline.
+    """
+    overall = table(
+        _COLUMNS, [_row(name, system.overall) for name, system in results.systems.items()]
+    )
+    kinds = {name: system.by_kind for name, system in results.systems.items()}
+    hops = {name: system.by_hops for name, system in results.systems.items()}
+    parts = [overall, _accuracies("kind", kinds), _accuracies("hops", hops), _origin(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table: the first column to the left, numbers to the right; pipes are escaped."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def _row(name: str, summary: Summary) -> list[str]:
+    low, high = summary.accuracy_ci95
+    failed = f" ({summary.errors} failed)" if summary.errors else ""
+    return [
+        name,
+        f"{summary.n}{failed}",
+        f"{summary.accuracy:.3f} [{low:.3f}, {high:.3f}]",
+        _rate(summary.exact_match),
+        _rate(summary.f1),
+        _rate(summary.stale_rate),
+        _rate(summary.abstain_rate),
+        _rate(summary.hit_at_1),
+        _rate(summary.hit_at_k),
+        _times(summary.ttft_ms),
+        _times(summary.latency_ms),
+        "–" if summary.prompt_tokens is None else f"{summary.prompt_tokens:.0f}",
+    ]
+
+
+def _accuracies(title: str, groups: dict[str, dict[str, Summary]]) -> str:
+    """Accuracy by system and group, with the group's size; empty for fewer than two groups."""
+    sizes = {group: summary.n for system in groups.values() for group, summary in system.items()}
+    if len(sizes) < 2:
+        return ""
+    columns = [f"accuracy by {title}", *(f"{group} (n={n})" for group, n in sizes.items())]
+    return table(
+        columns,
+        [
+            [name, *(_rate(system[g].accuracy) if g in system else "–" for g in sizes)]
+            for name, system in groups.items()
+        ],
+    )
+
+
+def _origin(results: Results) -> str:
+    config, environment = results.config, results.environment
+    facts, questions = config["facts"], config["questions"]
+    versions = ", ".join(f"{name} {found}" for name, found in environment["versions"].items())
+    return (
+        f"{questions['asked']} of {questions['total']} questions of {questions['name']}, "
+        f"seed {config['seed']}, over {facts['added'] + facts['unchanged']} facts of "
+        f"{facts['name']}. {environment['model']} on {environment['cpu']}, "
+        f"{environment['threads']} threads; {versions}; {environment['date']}."
+    )
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _times(value: Percentiles | None) -> str:
+    return "–" if value is None else f"{value.p50:.0f} / {value.p95:.0f}"
