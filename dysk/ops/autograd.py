@@ -46,11 +46,10 @@ def _backward_kernel(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of q, k_arena, v_arena and prior; those not needed come back empty."""
     kv_heads, scale = k_arena.shape[1], scale / temperature
-    shape_of_prior = candidates.shape
-    candidates, prior = reference.drop_all_without_blocks(candidates, prior, block_start.shape[0])
-    selected = _as_read(selected, candidates.shape[1])
-    tokens = reference.tokens_of(selected, block_start, block_len)
-    bias = reference.prior_of_selected(selected, candidates, prior)
+    read = reference.as_read(selected, candidates)
+    tokens = reference.tokens_of(read, block_start, block_len)
+    position = reference.positions_of(read, candidates)
+    bias = None if prior is None else reference.take(prior, position, padding=0)
     logits = reference.token_logits(q, k_arena, tokens, bias, scale)
 
     def grouped(x: Tensor) -> Tensor:
@@ -64,29 +63,20 @@ def _backward_kernel(
 
     keys = reference.gather(k_arena, tokens, logits.dtype)
     grad_q = torch.einsum("bhgqt,bhqtd->bhgqd", grad_logits, keys) * scale
-    grad_k = grad_v = k_arena.new_empty(0)
+    grad_k, grad_v = k_arena.new_empty(0), v_arena.new_empty(0)
     if need_arenas:
-        grad_k = _scatter(grad_logits, grouped(q) * scale, k_arena, tokens)
-        grad_v = _scatter(weights, grouped(grad_out), v_arena, tokens)
+        grad_k = _scatter_to_arena(grad_logits, grouped(q) * scale, k_arena, tokens)
+        grad_v = _scatter_to_arena(weights, grouped(grad_out), v_arena, tokens)
     grad_prior = lse.new_empty(0)
     if need_prior:
-        grad_prior = lse.new_zeros(shape_of_prior)
-        per_token = grad_logits.sum(2)
-        per_block = per_token.reshape(
-            *per_token.shape[:-1], selected.shape[-1], tokens.longest
-        ).sum(-1)
-        position = reference.positions_of(selected, candidates).expand_as(per_block)
-        grad_prior.scatter_add_(1, position.flatten(1), per_block.flatten(1))
+        grad_bias = reference.per_block(grad_logits.sum(2), selected.shape[-1], tokens)
+        grad_prior = _scatter_to_candidates(grad_bias, position, candidates.shape[1])
     return grad_q.flatten(1, 2).to(q.dtype).contiguous(), grad_k, grad_v, grad_prior
 
 
-def _as_read(selected: Tensor, candidates: int) -> Tensor:
-    """The selection as the forward pass read it: shared, and no wider than C, where all were
-    kept."""
-    return selected[:, :1, :1, :candidates] if selected.shape[-1] >= candidates else selected
-
-
-def _scatter(weights: Tensor, rows: Tensor, arena: Tensor, tokens: reference.Tokens) -> Tensor:
+def _scatter_to_arena(
+    weights: Tensor, rows: Tensor, arena: Tensor, tokens: reference.Tokens
+) -> Tensor:
     """Σ weight · row over the queries that read a slot, as a tensor shaped like the arena."""
     if tokens.shared:
         per_token = torch.einsum("bhgqt,bhgqd->bhtd", weights, rows)[:, :, None]
@@ -96,6 +86,13 @@ def _scatter(weights: Tensor, rows: Tensor, arena: Tensor, tokens: reference.Tok
     total = torch.zeros(arena.shape, dtype=weights.dtype, device=arena.device)
     total.index_put_((tokens.slots, heads), per_token, accumulate=True)
     return total.to(arena.dtype)
+
+
+def _scatter_to_candidates(grad_bias: Tensor, position: Tensor, columns: int) -> Tensor:
+    """Σ over heads and queries of each candidate's part, [B, C]; column C collects the padding."""
+    total = grad_bias.new_zeros((grad_bias.shape[0], columns + 1))
+    total.scatter_add_(1, position.expand_as(grad_bias).flatten(1), grad_bias.flatten(1))
+    return total[:, :columns].contiguous()
 
 
 def _backward_shapes(

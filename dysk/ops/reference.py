@@ -2,8 +2,8 @@
 
 Every other implementation is tested against this file. Arithmetic is float32, or float64 where the
 queries are float64, whatever the arena holds. Shapes are named as in docs/op.md: B batch, Q query
-tokens, H query heads, KVH key/value heads, G = H/KVH, D head dim, C candidates, k selected, S
-arena slots, F blocks. T is the longest selected block, L = (blocks read) × T.
+tokens, H query heads, KVH key/value heads, G = H/KVH, D head dim, C candidates, k selected, S arena
+slots, F blocks. T is the length of the longest selected block, L = (blocks read) × T.
 
 Where k ≥ C every candidate is kept, for every query alike. Such a *shared* selection has size 1 in
 its KVH and Q dimensions, so that broadcasting gathers the blocks of a row once instead of once per
@@ -38,11 +38,12 @@ def sparse_knowledge_attention(
 
     Arguments are those of ``dysk.ops.sparse_knowledge_attention``, already validated.
     """
-    candidates, prior = drop_all_without_blocks(candidates, prior, summary.shape[0])
-    selected = select(q, summary, candidates, prior, k, scale / temperature)
+    scale = scale / temperature
+    position = select(q, summary, candidates, prior, k, scale)
+    selected = take(candidates, position, padding=-1)
     tokens = tokens_of(selected, block_start, block_len)
-    bias = prior_of_selected(selected, candidates, prior)
-    logits = token_logits(q, k_arena, tokens, bias, scale / temperature)
+    bias = None if prior is None else take(prior, position, padding=0)
+    logits = token_logits(q, k_arena, tokens, bias, scale)
     lse = logits.logsumexp(-1)
     values = gather(v_arena, tokens, logits.dtype)
     out = torch.einsum("bhgqt,bhqtd->bhgqd", probabilities(logits, lse), values)
@@ -58,35 +59,24 @@ def arithmetic_dtype(q: Tensor) -> torch.dtype:
     return torch.float64 if q.dtype == torch.float64 else torch.float32
 
 
-def drop_all_without_blocks(
-    candidates: Tensor, prior: Tensor | None, blocks: int
-) -> tuple[Tensor, Tensor | None]:
-    """No candidates where the memory is empty: all are padding, and there is no row to look up."""
-    if blocks > 0:
-        return candidates, prior
-    return candidates[:, :0], None if prior is None else prior[:, :0]
-
-
 def select(
     q: Tensor, summary: Tensor, candidates: Tensor, prior: Tensor | None, k: int, scale: float
 ) -> Tensor:
-    """Ids of the kept blocks, i64[B, KVH|1, Q|1, min(k, C)], in candidate order, then −1.
+    """Columns of the kept candidates, i64[B, KVH|1, Q|1, min(k, C)], ascending, then C for none.
 
     A block's score is the logit that its summary would get as a key, averaged over the query heads
     of a group, plus its prior. Of equal scores the earlier candidate wins.
     """
-    count = candidates.shape[1]
-    counts = _eligible(candidates, prior)[:, None, None, :]
-    if k >= count:
-        best = torch.arange(count, device=candidates.device).expand_as(counts)
+    columns = candidates.shape[1]
+    eligible = _eligible(candidates, prior)[:, None, None, :]
+    if k >= columns:
+        best = torch.arange(columns, device=candidates.device)
     else:
         scores = _block_scores(q, summary, candidates, prior, scale)
-        scores = scores.masked_fill(~counts, NEG_INF)
+        scores = scores.masked_fill(~eligible, NEG_INF)
         best = scores.sort(dim=-1, descending=True, stable=True).indices[..., :k]
-        counts = counts.expand_as(scores).gather(-1, best)
-    position = best.masked_fill(~counts, count).sort(dim=-1).values
-    ids = pad(candidates, (0, 1), value=-1)[:, None, None, :]
-    return ids.expand(*position.shape[:3], count + 1).gather(-1, position)
+        eligible = eligible.expand_as(scores).gather(-1, best)
+    return torch.where(eligible, best, columns).sort(dim=-1).values
 
 
 def _eligible(candidates: Tensor, prior: Tensor | None) -> Tensor:
@@ -104,9 +94,23 @@ def _block_scores(
     """[B, KVH, Q, C]; padding gets a meaningless score, which the caller masks."""
     dtype = arithmetic_dtype(q)
     group_query = grouped(q, summary.shape[1]).to(dtype).mean(2)  # [B, KVH, Q, D]
-    keys = summary[candidates.clamp_min(0)].to(dtype)  # [B, C, KVH, D]
+    keys = _rows(summary, candidates).to(dtype)  # [B, C, KVH, D]
     scores = torch.einsum("bhqd,bchd->bhqc", group_query, keys) * scale
     return scores if prior is None else scores + prior[:, None, None, :]
+
+
+def take(values: Tensor, position: Tensor, padding: float) -> Tensor:
+    """Per row, ``values[B, C]`` at each ``position``; ``padding`` at C. Shaped as ``position``."""
+    padded = pad(values, (0, 1), value=padding)
+    return padded.gather(1, position.flatten(1)).view_as(position)
+
+
+def positions_of(selected: Tensor, candidates: Tensor) -> Tensor:
+    """The column where each selected id first stands in its row of candidates; C for −1."""
+    ids, order = candidates.sort(dim=-1, stable=True)
+    rank = torch.searchsorted(ids, selected.flatten(1).contiguous())
+    position = take(order, rank.view_as(selected), padding=candidates.shape[1])
+    return position.masked_fill(selected < 0, candidates.shape[1])
 
 
 @dataclass(frozen=True)
@@ -129,13 +133,19 @@ class Tokens:
 
 def tokens_of(selected: Tensor, block_start: Tensor, block_len: Tensor) -> Tokens:
     """The arena slots of the selected blocks (−1 has none)."""
-    block = selected.clamp_min(0)
-    length = block_len[block].masked_fill(selected < 0, 0)[..., None]
+    length = _rows(block_len, selected).masked_fill(selected < 0, 0)[..., None]
     longest = int(length.max()) if length.numel() else 0
     offset = torch.arange(longest, device=selected.device)
     valid = offset < length
-    slots = (block_start[block][..., None] + offset).masked_fill(~valid, 0)
+    slots = (_rows(block_start, selected)[..., None] + offset).masked_fill(~valid, 0)
     return Tokens(slots.flatten(-2), valid.flatten(-2), longest)
+
+
+def _rows(table: Tensor, ids: Tensor) -> Tensor:
+    """The row of each block id; anything for −1, which an empty table has no row to stand for."""
+    if table.shape[0] == 0:
+        return table.new_zeros((*ids.shape, *table.shape[1:]))
+    return table[ids.clamp_min(0)]
 
 
 def gather(arena: Tensor, tokens: Tokens, dtype: torch.dtype) -> Tensor:
@@ -150,21 +160,6 @@ def gather(arena: Tensor, tokens: Tokens, dtype: torch.dtype) -> Tensor:
     else:
         rows = arena[tokens.slots, torch.arange(heads, device=arena.device)[:, None, None]]
     return rows.to(dtype).masked_fill(~tokens.valid[..., None], 0)
-
-
-def prior_of_selected(selected: Tensor, candidates: Tensor, prior: Tensor | None) -> Tensor | None:
-    """The prior of each selected block, shaped as ``selected``; −1 gets some candidate's."""
-    if prior is None:
-        return None
-    position = positions_of(selected, candidates)
-    return prior.gather(1, position.flatten(1)).view_as(position)
-
-
-def positions_of(selected: Tensor, candidates: Tensor) -> Tensor:
-    """Where in its row of candidates each selected id first stands; a valid index for −1 too."""
-    ids, order = candidates.sort(dim=-1, stable=True)
-    rank = torch.searchsorted(ids, selected.flatten(1).contiguous())
-    return order.gather(1, rank).view_as(selected)
 
 
 def token_logits(
@@ -184,10 +179,20 @@ def probabilities(logits: Tensor, lse: Tensor) -> Tensor:
     return torch.exp(logits - lse.masked_fill(lse == NEG_INF, 0)[..., None])
 
 
+def per_block(per_token: Tensor, blocks: int, tokens: Tokens) -> Tensor:
+    """[..., L] summed over each block's tokens to [..., blocks]."""
+    return per_token.reshape(*per_token.shape[:-1], blocks, tokens.longest).sum(-1)
+
+
 def grouped(x: Tensor, kv_heads: int) -> Tensor:
     """[B, H, ...] to [B, KVH, G, ...]: query head h reads key/value head h // G."""
     batch, heads, *rest = x.shape
     return x.reshape(batch, kv_heads, heads // kv_heads, *rest)
+
+
+def as_read(selected: Tensor, candidates: Tensor) -> Tensor:
+    """The selection as the forward pass read it: shared where k ≥ C, since all rows are alike."""
+    return selected[:, :1, :1] if selected.shape[-1] >= candidates.shape[1] else selected
 
 
 def _one_row_per_query(selected: Tensor, kv_heads: int, queries: int, k: int) -> Tensor:
