@@ -9,7 +9,8 @@ import hashlib
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -68,7 +69,8 @@ class Encoder:
         from transformers import AutoModel, AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
-        model = AutoModel.from_pretrained(str(self.folder), local_files_only=True)
+        with _quiet_loading():
+            model = AutoModel.from_pretrained(str(self.folder), local_files_only=True)
         self._model = model.eval().to(device)
         self._device = device
         self._lock = threading.Lock()
@@ -238,6 +240,20 @@ def unit(vectors: NDArray[np.float32]) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Vectors = (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
     return scaled
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """No progress bar of transformers: a second of loading is not worth lines on stderr."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _open_vector_file(path: Path) -> sqlite3.Connection:
