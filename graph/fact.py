@@ -21,7 +21,10 @@ interval.
 Cardinality = Literal["one", "many"]
 OnConflict = Literal["supersede", "coexist", "reject"]
 
-_EMPTY: Mapping[str, object] = MappingProxyType({})
+Attributes = Mapping[str, object]
+"""Whatever else a source says of a fact: a JSON object. Part of no rule."""
+
+_EMPTY: Attributes = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Fact:
     valid_to: str | None = None
     source: str | None = None
     external_id: str | None = None
-    attributes: Mapping[str, object] = field(default_factory=lambda: _EMPTY)
+    attributes: Attributes = field(default_factory=lambda: _EMPTY)
     status: Status = "active"
     supersedes: tuple[str, ...] = ()
     superseded_by: str | None = None
@@ -81,9 +84,9 @@ class Fact:
         # Closed by a fact without a start: nothing remains of it.
         return Interval(start, start if self.status == "superseded" else MAX_SECONDS)
 
-    def holds_in(self, period: Period) -> bool:
-        """True when the fact holds at some instant of ``period``."""
-        return self.interval.overlaps(period)
+    def holds_in(self, period: Period | None) -> bool:
+        """True when the fact holds at some instant of ``period``; None stands for all time."""
+        return self.interval.overlaps(Interval() if period is None else period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Add:
     valid_to: str | None = None
     source: str | None = None
     external_id: str | None = None
-    attributes: Mapping[str, object] = field(default_factory=lambda: _EMPTY)
+    attributes: Attributes = field(default_factory=lambda: _EMPTY)
     id: str | None = None
     on_conflict: OnConflict | None = None
     aliases: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from graph.fact import Command, Fact, Relation, Status
 from graph.interval import Period
 
 ChangeKind = Literal["add", "end", "correct", "supersede", "retract", "erase", "relation", "alias"]
+Outcome = Literal["created", "updated", "unchanged", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Commit:
 class ItemResult:
     """What became of one command: ``unchanged`` means that the store held it already."""
 
-    outcome: Literal["created", "updated", "unchanged", "erased"]
+    outcome: Outcome
     fact: Fact | None = None
     superseded: tuple[str, ...] = ()
 
