@@ -37,8 +37,8 @@ class Case:
     def but(self, **changes: Any) -> Case:
         return replace(self, **changes)
 
-    def run(self) -> Result:
-        return sparse_knowledge_attention(*self.arguments)
+    def run(self, check_indices: bool = True) -> Result:
+        return sparse_knowledge_attention(**vars(self), check_indices=check_indices)
 
     def mass(self, selected: Tensor, lse: Tensor) -> Tensor:
         return block_mass(

@@ -10,6 +10,11 @@ from torch import Tensor
 from tests.dysk.ops.cases import Case, Result
 
 
+def assert_same(one: Tensor, other: Tensor) -> None:
+    """Equal but for the rounding of float64."""
+    torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
+
+
 def expected(case: Case) -> Result:
     """What the op must return, in float64."""
     selected = select(case)
@@ -27,7 +32,7 @@ def select(case: Case) -> Tensor:
             group = range(head * heads // kv_heads, (head + 1) * heads // kv_heads)
             for token in range(queries):
                 scores = {c: _score(case, b, head, group, token, c) for c in left_to_right}
-                left, chosen = list(left_to_right), []
+                left, chosen = list(left_to_right), list[int]()
                 while left and len(chosen) < case.k:
                     # max() keeps the first of equals: ties go to the earlier candidate
                     best = max(left, key=scores.__getitem__)

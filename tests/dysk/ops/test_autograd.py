@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from tests.dysk.ops.cases import Case, cases, make_case
+from tests.dysk.ops.oracle import assert_same
 
 DIFFERENTIABLE = ("q", "k_arena", "v_arena", "prior")
 
@@ -63,7 +64,7 @@ def test_the_gradient_is_that_of_the_loops_in_autograd(case: Case) -> None:
         return
     wanted = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
     for name, want in zip(leaves, wanted, strict=True):
-        torch.testing.assert_close(found[name], want, rtol=1e-10, atol=1e-11)
+        assert_same(found[name], want)
 
 
 def attend_differentiably(case: Case, selected: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,7 +102,8 @@ def test_an_empty_arena_has_empty_gradients() -> None:
     for lengths in ((), (0, 0, 0)):
         for k in (1, 3):
             case = make_case(lengths=lengths, columns=3, k=k)
-            case = case.but(k_arena=case.k_arena[:0], v_arena=case.v_arena[:0])
+            start = torch.zeros_like(case.block_start)
+            case = case.but(k_arena=case.k_arena[:0], v_arena=case.v_arena[:0], block_start=start)
             found = gradients(case, torch.ones_like(case.q))
             assert (found["q"] == 0).all()
             assert (found["prior"] == 0).all()
@@ -139,17 +141,15 @@ def test_a_slot_read_by_many_rows_sums_their_gradients() -> None:
     once = gradients(case, torch.ones_like(case.q))
     both = gradients(twice, torch.ones_like(twice.q))
     for name in ("k_arena", "v_arena"):
-        torch.testing.assert_close(both[name], 2 * once[name], rtol=1e-12, atol=1e-13)
+        assert_same(both[name], 2 * once[name])
 
 
-@pytest.mark.parametrize("closed", [-1, 2])
-def test_padding_and_closed_candidates_get_no_gradient_in_the_prior(closed: int) -> None:
+@pytest.mark.parametrize(("column", "value"), [("candidates", -1), ("prior", -math.inf)])
+def test_padding_and_closed_candidates_get_no_gradient_in_the_prior(
+    column: str, value: float
+) -> None:
     case = make_case(15, k=4)
-    assert case.prior is not None
-    if closed < 0:
-        case = case.but(candidates=case.candidates.index_fill(1, torch.tensor([2]), -1))
-    else:
-        case = case.but(prior=case.prior.index_fill(1, torch.tensor([2]), -math.inf))
+    case = case.but(**{column: getattr(case, column).index_fill(1, torch.tensor([2]), value)})
     gradient = gradients(case, torch.ones_like(case.q))["prior"]
     assert (gradient[:, 2] == 0).all()
     assert (gradient[:, [0, 1, 3]] != 0).any()
@@ -162,7 +162,7 @@ def test_each_gradient_can_be_had_alone(wanted: str) -> None:
     leaf = getattr(case, wanted).clone().requires_grad_()
     out, lse, _ = case.but(**{wanted: leaf}).run()
     (alone,) = torch.autograd.grad(out.sum() + lse.sin().sum(), leaf)
-    torch.testing.assert_close(alone, everything[wanted], rtol=1e-12, atol=1e-13)
+    assert_same(alone, everything[wanted])
 
 
 def test_the_selection_is_a_constant() -> None:

@@ -18,8 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from dysk.ops import merge_attention
 from tests.dysk.ops import oracle
 from tests.dysk.ops.cases import Case, cases, make_case
-
-EXACT = {"rtol": 1e-11, "atol": 1e-12}
+from tests.dysk.ops.oracle import assert_same
 
 
 def dense(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor, scale: float) -> Tensor:
@@ -62,9 +61,9 @@ def test_with_every_candidate_kept_it_is_dense_attention_over_all_candidates(k: 
     case = make_case(5, lengths=EVEN, columns=6, k=k, dim=8)
     out, lse, _ = case.run()
     keys, values, bias = all_candidate_tokens(case)
-    torch.testing.assert_close(out, dense(case.q, keys, values, bias, case.scale), **EXACT)
+    assert_same(out, dense(case.q, keys, values, bias, case.scale))
     logits = case.q @ keys.repeat_interleave(2, 1).transpose(-1, -2) * case.scale + bias
-    torch.testing.assert_close(lse, logits.logsumexp(-1), **EXACT)
+    assert_same(lse, logits.logsumexp(-1))
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
@@ -73,7 +72,7 @@ def test_with_fewer_it_is_dense_attention_over_the_selected_blocks(k: int) -> No
     out, _, selected = case.run()
     keys, values, bias = all_candidate_tokens(case)
     bias = bias + only_selected(case, selected)
-    torch.testing.assert_close(out, dense(case.q, keys, values, bias, case.scale), **EXACT)
+    assert_same(out, dense(case.q, keys, values, bias, case.scale))
 
 
 @pytest.mark.parametrize("k", [2, 6])
@@ -97,9 +96,9 @@ def test_merged_with_self_attention_it_is_one_softmax_over_both(k: int, own_toke
     both_keys = torch.cat([own_keys, keys], dim=2)
     both_values = torch.cat([own_values, values], dim=2)
     want = dense(case.q, both_keys, both_values, both_bias, case.scale)
-    torch.testing.assert_close(merged, want, **EXACT)
+    assert_same(merged, want)
     logits = case.q @ both_keys.repeat_interleave(2, 1).transpose(-1, -2) * case.scale + both_bias
-    torch.testing.assert_close(merged_lse, logits.logsumexp(-1), **EXACT)
+    assert_same(merged_lse, logits.logsumexp(-1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -130,7 +129,7 @@ def test_splitting_the_candidates_in_two_and_merging_changes_nothing(case: Case)
     second = whole.but(candidates=distinct.masked_fill(~even, -1)).run()
     merged = merge_attention(first[0], first[1], second[0], second[1])
     for one, other in zip(merged, whole.run()[:2], strict=True):
-        torch.testing.assert_close(one, other, **EXACT)
+        assert_same(one, other)
 
 
 def test_temperature_is_a_change_of_scale_that_leaves_the_prior_alone() -> None:
