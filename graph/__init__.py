@@ -36,6 +36,7 @@ from graph.fact import (
 )
 from graph.interval import Interval, Period, format_utc, now_period, parse_date, parse_interval
 from graph.memory import MemoryStore
+from graph.sqlite import SQLiteStore
 from graph.store import (
     Change,
     ChangeKind,
@@ -76,6 +77,7 @@ __all__ = [
     "Relation",
     "Retract",
     "RevisionUnknown",
+    "SQLiteStore",
     "SetAliases",
     "SetRelation",
     "Snapshot",

@@ -1,0 +1,209 @@
+"""The durable store: one SQLite file in WAL mode.
+
+A write is one ``BEGIN IMMEDIATE`` transaction on one connection, synced to disk before ``apply``
+returns; the order of revisions is the order of commits, whichever process made them. Reads use
+connections of their own and never wait for a writer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from graph.errors import RevisionUnknown, StoreUnavailable
+from graph.fact import Command
+from graph.idempotency import fingerprint_of, keep, replay
+from graph.interval import Period
+from graph.migrations import migrate
+from graph.plan import make_plan
+from graph.sqlite_connection import Readers, connect, inspect, translated
+from graph.sqlite_rows import commits_between
+from graph.sqlite_snapshot import SQLiteSnapshot
+from graph.sqlite_state import SQLiteState
+from graph.sqlite_writer import read_receipt, write_commit, write_receipt
+from graph.store import Change, Commit, Receipt
+from graph.validate import check_batch
+
+POLL_SECONDS = 0.05
+"""How often ``wait`` looks for commits of other processes."""
+
+
+class SQLiteStore:
+    """Implements FactStore in the file ``path``, which is made when missing.
+
+    ``clock`` gives the time that commits are recorded at. Raises StoreCorrupt, and leaves the file
+    as it is, when it is not a store or a newer version wrote it; StoreUnavailable when it cannot be
+    opened. Several processes may open one file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path = Path(path).absolute()
+        self._clock = clock
+        self._writing = threading.Lock()
+        self._committed = threading.Condition()
+        self._readers = Readers(self._path)
+        self._closed = False
+        self._residue = False
+        with translated(self._path):
+            inspect(self._path)
+            self._writer = _open_writer(self._path)
+            # A crash may have cut an erasure short of this.
+            self._scrub()
+
+    def apply(
+        self,
+        commands: Sequence[Command],
+        *,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Receipt:
+        """See FactStore. On disk when it returns."""
+        batch = check_batch(commands)
+        with self._writing, translated(self._path):
+            if self._closed:
+                raise StoreUnavailable(f"the store {self._path} is closed; open it again")
+            with self._transaction("BEGIN" if dry_run else "BEGIN IMMEDIATE") as connection:
+                state = SQLiteState(connection)
+                if idempotency_key is not None:
+                    kept = read_receipt(connection, idempotency_key)
+                    if kept is not None:
+                        return replay(
+                            kept,
+                            fingerprint_of(batch),
+                            state.versions,
+                            lambda revision: _changes_at(connection, revision),
+                        )
+                plan = make_plan(batch, state, self._clock())
+                receipt = plan.receipt(dry_run=dry_run)
+                if dry_run:
+                    return receipt
+                if plan.changes:
+                    write_commit(connection, Commit(plan.revision, plan.recorded_at, plan.changes))
+                if idempotency_key is not None:
+                    kept = keep(receipt, fingerprint_of(batch))
+                    write_receipt(connection, idempotency_key, kept)
+            if self._residue or any(change.kind == "erase" for change in plan.changes):
+                self._scrub()
+        with self._committed:
+            self._committed.notify_all()
+        return receipt
+
+    @property
+    def revision(self) -> int:
+        """The latest revision; 0 when nothing was ever written."""
+        with self._readers.lend() as connection:
+            return _latest(connection)
+
+    def snapshot(
+        self, *, revision: int | None = None, known_at: Period | None = None
+    ) -> SQLiteSnapshot:
+        """Pin the latest revision, the one given, or the last recorded before ``known_at`` ends."""
+        if revision is not None and known_at is not None:
+            raise ValueError("give a revision or known_at, not both")
+        with self._readers.lend() as connection:
+            latest = _latest(connection)
+            if known_at is not None:
+                row = connection.execute(
+                    "SELECT max(revision) FROM commits WHERE recorded_at < ?", (known_at.end,)
+                ).fetchone()
+                revision = row[0] or 0
+        if revision is not None and not 0 <= revision <= latest:
+            raise RevisionUnknown(f"there is no revision {revision}; the latest is {latest}")
+        return SQLiteSnapshot(self._readers, latest if revision is None else revision)
+
+    def changes(self, since: int = 0, *, limit: int = 1000) -> list[Commit]:
+        """Commits with ``revision > since``, oldest first, at most ``limit``."""
+        first = max(since, 0) + 1
+        with self._readers.lend() as connection:
+            # One transaction, so that no erasure falls between its statements.
+            connection.execute("BEGIN")
+            return commits_between(connection, first, first + limit - 1)
+
+    def wait(self, since: int, timeout: float) -> bool:
+        """Block until ``revision > since`` or ``timeout`` seconds passed; True in the first
+        case.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._committed:
+                if self.revision > since:
+                    return True
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                # Commits of this process notify; those of others are found by looking again.
+                self._committed.wait(min(POLL_SECONDS, remaining))
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        with self._writing:
+            self._closed = True
+            self._readers.close()
+            with translated(self._path):
+                self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        """Commit on success, which changes nothing after mere reads; roll back on any error."""
+        self._writer.execute(begin)
+        try:
+            yield self._writer
+            self._writer.execute("COMMIT")
+        finally:
+            # Some errors, such as a full disk, make SQLite roll back by itself.
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
+    def _scrub(self) -> None:
+        """Fold the log into the file and empty it: it holds erased bytes until then.
+
+        While another process reads, the log cannot be emptied; the next write tries again.
+        """
+        busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._residue = bool(busy)
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _latest(connection: sqlite3.Connection) -> int:
+    revision: int | None = connection.execute("SELECT max(revision) FROM commits").fetchone()[0]
+    return revision or 0
+
+
+def _changes_at(connection: sqlite3.Connection, revision: int) -> tuple[Change, ...]:
+    commits = commits_between(connection, revision, revision)
+    return commits[0].changes
