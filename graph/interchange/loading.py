@@ -1,0 +1,126 @@
+"""Loading the commands of a file, batch by batch: a bad line is told and the rest goes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from graph.errors import GraphError
+from graph.fact import Add, Command
+from graph.store import FactStore, Receipt
+
+BAD_LINES_KEPT = 1_000
+"""Bad lines that a report holds; it counts them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that could not be loaded, its number from 1, and why."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of a file's facts.
+
+    ``bad`` holds the first bad lines, ``bad_total`` counts all. ``revision`` is the store's after
+    it.
+    """
+
+    added: int
+    unchanged: int
+    bad: list[BadLine]
+    bad_total: int
+    revision: int
+
+
+Numbered = tuple[int, Command | BadLine]
+"""A line's number, and the command it means or why it means none."""
+
+
+def load_commands(
+    store: FactStore,
+    numbered: Iterable[Numbered],
+    *,
+    batch: int = 1_000,
+    on_bad: Callable[[BadLine], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """Apply commands in batches of at most ``batch``, one commit each.
+
+    ``on_bad`` hears of every bad line, ``progress`` of the number of the last line done. Raises
+    StoreUnavailable and the like; the batches before stay.
+    """
+    loader = _Loader(store, on_bad)
+    lines = iter(numbered)
+    while chunk := list(islice(lines, batch)):
+        commands = []
+        for number, line in chunk:
+            if isinstance(line, BadLine):
+                loader.tell(line)
+            else:
+                commands.append((number, line))
+        loader.apply(commands)
+        if progress is not None:
+            progress(chunk[-1][0])
+    return loader.report()
+
+
+class _Loader:
+    def __init__(self, store: FactStore, on_bad: Callable[[BadLine], None] | None) -> None:
+        self._store = store
+        self._on_bad = on_bad
+        self._added = 0
+        self._unchanged = 0
+        self._bad: list[BadLine] = []
+        self._bad_total = 0
+
+    def apply(self, commands: list[tuple[int, Command]]) -> None:
+        """Apply what can be: a command that the store refuses ends the batch before it."""
+        while commands:
+            try:
+                receipt = self._store.apply([command for _, command in commands])
+            except GraphError as error:
+                index = _index(error)
+                if index is None:
+                    raise
+                self.apply(commands[:index])
+                self.tell(BadLine(commands[index][0], reason(error)))
+                commands = commands[index + 1 :]
+            else:
+                self._count(commands, receipt)
+                return
+
+    def tell(self, line: BadLine) -> None:
+        self._bad_total += 1
+        if len(self._bad) < BAD_LINES_KEPT:
+            self._bad.append(line)
+        if self._on_bad is not None:
+            self._on_bad(line)
+
+    def report(self) -> ImportReport:
+        revision = self._store.revision
+        return ImportReport(self._added, self._unchanged, self._bad, self._bad_total, revision)
+
+    def _count(self, commands: list[tuple[int, Command]], receipt: Receipt) -> None:
+        for (_, command), item in zip(commands, receipt.items, strict=True):
+            if isinstance(command, Add):
+                self._added += item.outcome == "created"
+                self._unchanged += item.outcome == "unchanged"
+
+
+def reason(error: GraphError) -> str:
+    """The error in words, led by the field that it concerns: ``valid_to: …``."""
+    members = error.pointer.split("/")[1:]
+    if members and members[0].isdigit():
+        members = members[1:]
+    return f"{'.'.join(members)}: {error}" if members else str(error)
+
+
+def _index(error: GraphError) -> int | None:
+    """Which command of the batch the error concerns."""
+    first = error.pointer.split("/")[1:2]
+    return int(first[0]) if first and first[0].isdigit() else None
