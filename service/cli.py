@@ -1,47 +1,38 @@
-"""``dysk serve``: the verb that this package adds to the command line, by an entry point."""
+"""``dysk serve``, which the command line mounts by the entry point group ``dysk.commands``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dysk.cli import settings as command_line
-from dysk.cli.errors import InputError
+from dysk.cli import settings as call
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def serve(
     context: typer.Context,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; default 127.0.0.1, or DYSK_HOST.")
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
     ] = None,
     port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, help="Port; default 8000, or DYSK_PORT; 0 takes a free one."
-        ),
+        int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")
     ] = None,
     insecure_public: Annotated[
         bool,
-        typer.Option("--insecure-public", help="Let others reach it, although it has no keys."),
+        typer.Option("--insecure-public", help="Let others reach a service that has no keys."),
     ] = False,
 ) -> None:
-    """Serve the graphs over REST until Ctrl-C."""
-    from pydantic import ValidationError
+    """Serve the REST interface until told to stop (docs/service.md)."""
+    from service import run, settings
 
-    from service.run import serve as run
-    from service.settings import Settings
-
-    chosen = command_line.of(context)
-    given: dict[str, Any] = {"host": host, "port": port}
-    given |= {"data": chosen.data, "model": chosen.model, "encoder": chosen.encoder}
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        name = f"DYSK_{wrong['loc'][0]}".upper()
-        raise InputError(f"the environment variable {name}: {wrong['msg']}") from None
-    run(chosen.workspace(), settings, insecure_public=insecure_public)
+    chosen = call.of(context)
+    given = {"host": host, "port": port, "data": chosen.data}
+    given |= {"model": chosen.model, "encoder": chosen.encoder}
+    run.serve(
+        chosen.workspace(),
+        settings.read(**{name: value for name, value in given.items() if value is not None}),
+        insecure_public=insecure_public,
+    )

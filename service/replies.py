@@ -1,0 +1,281 @@
+"""What goes out: the shape of every answer for the OpenAPI document, and how it is written.
+
+The models describe; they do not run. Replies are written straight from the store's records, in the
+worker thread that read them, because validating our own output would cost more than a durable
+write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal
+
+from fastapi import Response
+from pydantic import BaseModel, Field
+
+from dysk.answer import AnswerStatus, Evidence, Mode
+from graph.fact import Cardinality, Fact, Status
+from graph.store import Change, ChangeKind, Commit, ItemResult, Receipt
+
+
+class FactOut(BaseModel):
+    """One version of a fact."""
+
+    id: str
+    subject: str
+    relation: str
+    object: str
+    valid_from: str | None
+    valid_to: str | None
+    recorded_at: str
+    revision: int
+    status: Status
+    source: str | None
+    external_id: str | None
+    supersedes: list[str]
+    superseded_by: str | None
+    attributes: dict[str, Any]
+
+
+class ItemOut(BaseModel):
+    """What became of one fact of a batch; ``superseded`` are ids of facts that it closed."""
+
+    outcome: Literal["created", "updated", "unchanged", "erased"]
+    fact: FactOut | None
+    superseded: list[str]
+
+
+class ReceiptOut(BaseModel):
+    """What a write did. ``replayed``: an idempotency key returned an earlier receipt."""
+
+    revision: int
+    items: list[ItemOut]
+    dry_run: bool
+    replayed: bool
+
+
+class FactPage(BaseModel):
+    """Facts as of one revision; every page of a listing is of the same one."""
+
+    revision: int
+    facts: list[FactOut]
+    next_cursor: str | None = Field(description="Pass as `cursor`; null on the last page.")
+
+
+class History(BaseModel):
+    """Every version of a fact, oldest first."""
+
+    fact_id: str
+    versions: list[FactOut]
+
+
+class RelationOut(BaseModel):
+    """A relation's settings."""
+
+    name: str
+    cardinality: Cardinality
+    template: str | None
+
+
+class RelationReceipt(BaseModel):
+    """Settings of a relation, in force from this revision on."""
+
+    revision: int
+    relation: RelationOut
+
+
+class ChangeOut(BaseModel):
+    """One effect of a commit. Members that do not belong to its kind are null or empty."""
+
+    kind: ChangeKind
+    fact_id: str | None
+    before: FactOut | None
+    after: FactOut | None
+    relation: RelationOut | None
+    entity: str | None
+    aliases: list[str]
+
+
+class CommitOut(BaseModel):
+    """A revision, when it was recorded, and what it changed."""
+
+    revision: int
+    recorded_at: str
+    changes: list[ChangeOut]
+
+
+class ChangesPage(BaseModel):
+    """Commits in order, without gaps. ``next_since`` asks for what follows; ``revision`` is the
+    latest.
+    """
+
+    commits: list[CommitOut]
+    next_since: int
+    revision: int
+
+
+class EvidenceOut(BaseModel):
+    """A fact that answers, and how much it was attended to."""
+
+    fact_id: str
+    text: str
+    subject: str
+    relation: str
+    object: str
+    valid_from: str | None
+    valid_to: str | None
+    attention: float | None
+    coarse_score: float
+    source: str | None
+
+
+class SearchResults(BaseModel):
+    """Facts found, best first."""
+
+    results: list[EvidenceOut]
+
+
+class UsageOut(BaseModel):
+    """Tokens of the prompt, spoken, and read as knowledge."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    knowledge_tokens: int
+
+
+class AnswerOut(BaseModel):
+    """An answer, its evidence and its cost. Not knowing has the status ``abstained``."""
+
+    answer: str
+    status: AnswerStatus
+    mode: Mode
+    as_of: str
+    revision: int
+    time_interpretation: str | None
+    evidence: list[EvidenceOut]
+    grounded: bool | None
+    conflicts: list[str]
+    usage: UsageOut
+    timings_ms: dict[str, float]
+
+
+class GraphOut(BaseModel):
+    """A graph: its latest revision, and how many facts it holds (retracted ones not counted)."""
+
+    name: str
+    revision: int
+    facts: int
+
+
+class GraphList(BaseModel):
+    """The names of all graphs."""
+
+    graphs: list[str]
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    """Every part is ready to answer."""
+
+    status: Literal["ready"]
+    parts: dict[str, str]
+
+
+class ErrorPlace(BaseModel):
+    """Where a problem lies: a pointer into the body, a query or path parameter, or a header."""
+
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+    detail: str
+
+
+class ProblemOut(BaseModel):
+    """An RFC 9457 problem. ``code`` is stable; ``detail`` is for people."""
+
+    type: str = Field(examples=["urn:dysk:problem:invalid_time"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["invalid_time"])
+    request_id: str
+    errors: list[ErrorPlace]
+
+
+def json_reply(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """``content`` as a JSON response."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Response(body, status, dict(headers or {}), media_type="application/json")
+
+
+def fact_record(fact: Fact) -> dict[str, Any]:
+    """A FactOut."""
+    return {
+        "id": fact.id,
+        "subject": fact.subject,
+        "relation": fact.relation,
+        "object": fact.object,
+        "valid_from": fact.valid_from,
+        "valid_to": fact.valid_to,
+        "recorded_at": fact.recorded_at,
+        "revision": fact.revision,
+        "status": fact.status,
+        "source": fact.source,
+        "external_id": fact.external_id,
+        "supersedes": fact.supersedes,
+        "superseded_by": fact.superseded_by,
+        "attributes": dict(fact.attributes),
+    }
+
+
+def receipt_record(receipt: Receipt) -> dict[str, Any]:
+    """A ReceiptOut."""
+    return {
+        "revision": receipt.revision,
+        "items": [_item_record(item) for item in receipt.items],
+        "dry_run": receipt.dry_run,
+        "replayed": receipt.replayed,
+    }
+
+
+def commit_record(commit: Commit) -> dict[str, Any]:
+    """A CommitOut."""
+    return {
+        "revision": commit.revision,
+        "recorded_at": commit.recorded_at,
+        "changes": [_change_record(change) for change in commit.changes],
+    }
+
+
+def evidence_records(evidence: list[Evidence]) -> list[dict[str, Any]]:
+    """A list of EvidenceOut."""
+    return [asdict(each) for each in evidence]
+
+
+def _item_record(item: ItemResult) -> dict[str, Any]:
+    return {
+        "outcome": item.outcome,
+        "fact": None if item.fact is None else fact_record(item.fact),
+        "superseded": item.superseded,
+    }
+
+
+def _change_record(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "fact_id": change.fact_id,
+        "before": None if change.before is None else fact_record(change.before),
+        "after": None if change.after is None else fact_record(change.after),
+        "relation": None if change.relation is None else asdict(change.relation),
+        "entity": change.entity,
+        "aliases": change.aliases,
+    }

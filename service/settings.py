@@ -1,0 +1,64 @@
+"""What an operator may set, from the environment (``DYSK_PORT=9000``) or from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dysk.errors import DyskError
+
+
+class Settings(BaseSettings):
+    """Settings of one service process. Each field reads ``DYSK_<NAME>`` unless it is given."""
+
+    model_config = SettingsConfigDict(env_prefix="DYSK_", frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    data: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("dysk"),
+        description="Data folder: graphs and caches.",
+    )
+    model: str | None = Field(default=None, description="Language model: a path or a hub name.")
+    encoder: str | None = Field(default=None, description="Sentence encoder: a path or a hub name.")
+    max_body_bytes: int = Field(
+        default=8 * 2**20,
+        ge=1024,
+        description="Largest request body; 1000 facts of 8 KiB each fit the default.",
+    )
+    concurrent_asks: int = Field(
+        default=1,
+        ge=1,
+        description="Asks that run at once. They share one model, so more rarely helps.",
+    )
+    max_waiting_asks: int = Field(
+        default=64, ge=0, description="Asks that may wait for their turn; the next ones get 503."
+    )
+
+
+class InvalidSettings(DyskError):
+    """A setting holds a value that it cannot have; the message names it."""
+
+    code = "invalid_settings"
+
+
+def read(**given: Any) -> Settings:
+    """The settings: what is given, else the environment, else the defaults.
+
+    Raises InvalidSettings.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{_name(each['loc'])}: {each['msg']}" for each in error.errors())
+        raise InvalidSettings(f"{wrong} (set it as DYSK_… or as an option)") from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]) if location else "settings"
