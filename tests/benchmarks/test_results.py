@@ -51,8 +51,8 @@ def test_rates_are_over_the_samples_that_can_have_them() -> None:
 
 def test_what_no_sample_has_is_none() -> None:
     summary = summarise([failed(hit_at_1=None, hit_at_k=None, stale=None)])
-    assert summary.stale_rate is summary.hit_at_1 is summary.hit_at_k is None
-    assert summary.ttft_ms is summary.latency_ms is summary.prompt_tokens is None
+    assert (summary.stale_rate, summary.hit_at_1, summary.hit_at_k) == (None, None, None)
+    assert (summary.ttft_ms, summary.latency_ms, summary.prompt_tokens) == (None, None, None)
 
 
 def test_a_failed_ask_is_wrong_and_leaves_the_times_alone() -> None:

@@ -1,0 +1,124 @@
+"""``dysk bench``: run, report, speed. Mounted by the command line where the source tree is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks.report import markdown
+from benchmarks.results import Results, read_results, summarise_system, write_results
+from benchmarks.schema import BenchmarkError, content_sha256, read_questions
+from benchmarks.speed.cli import app as speed
+from benchmarks.systems import DEFAULT_SYSTEMS, choose_systems
+from dysk.cli import settings
+
+app = typer.Typer(help="Measure answers and speed.", no_args_is_help=True)
+app.add_typer(speed, name="speed")
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    facts: Annotated[Path, typer.Option(help="Facts, JSON Lines, plain or .gz.")],
+    questions: Annotated[Path, typer.Option(help="Questions, JSON Lines, plain or .gz.")],
+    out: Annotated[Path, typer.Option(help="Folder for results.json and samples.jsonl.")],
+    systems: Annotated[
+        str, typer.Option(help="Comma-separated; rag is rag1 and rag8.")
+    ] = DEFAULT_SYSTEMS,
+    limit: Annotated[int | None, typer.Option(help="Ask a sample of so many questions.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the sample.")] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep the loaded graph in, or to reuse; else a temporary one."),
+    ] = None,
+) -> None:
+    """Ask every system the same questions over the same facts, and score what they say."""
+    from benchmarks.environment import environment
+    from benchmarks.load import load_facts
+    from benchmarks.run import draw
+    from benchmarks.run import run as ask_all
+
+    chosen = choose_systems(systems)
+    every = read_questions(questions)
+    drawn = draw(every, limit, seed)
+    facts_sha256 = content_sha256(facts)
+    folder = _folder(out)
+    selected = settings.of(context)
+    with _data_folder(data) as place, selected.workspace(place) as workspace, _progress() as bars:
+        graph = workspace.graph(f"bench-{facts_sha256[:12]}", create=True)
+        loading = bars.add_task("facts", total=None)
+        loaded = load_facts(graph, facts, lambda: bars.advance(loading))
+        warming = bars.add_task("models", total=1)
+        workspace.warm()
+        bars.advance(warming)
+        asking = bars.add_task("asks", total=len(drawn) * len(chosen))
+        samples = ask_all(
+            graph,
+            drawn,
+            chosen,
+            revision=loaded.revision,
+            folder=folder,
+            progress=lambda: bars.advance(asking),
+        )
+    of_questions = {
+        "name": questions.name,
+        "sha256": content_sha256(questions),
+        "total": len(every),
+        "asked": len(drawn),
+    }
+    results = Results(
+        systems={name: summarise_system(of_system) for name, of_system in samples.items()},
+        config={
+            "facts": {"name": facts.name, "sha256": facts_sha256, **asdict(loaded)},
+            "questions": of_questions,
+            "systems": {system.name: asdict(system) for system in chosen},
+            "limit": limit,
+            "seed": seed,
+        },
+        environment=environment(selected.model, selected.encoder),
+    )
+    write_results(results, folder)
+    typer.echo(markdown(results), nl=False)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a run.")],
+) -> None:
+    """Print the results of a run as Markdown tables."""
+    typer.echo(markdown(read_results(folder)), nl=False)
+
+
+@contextmanager
+def _data_folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder:
+        yield Path(folder)
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchmarkError(f"cannot write to {path}: {error.strerror}") from error
+    return path
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
