@@ -61,10 +61,8 @@ class CoarseIndex(Protocol):
         """
         ...
 
-    def vectors(self, ids: Ids) -> NDArray[np.float32]:
-        """The vectors float32 [N, dim] of these ids, as precise as the index keeps them. KeyError
-        if one is absent.
-        """
+    def score(self, query: NDArray[np.float32], ids: Ids) -> NDArray[np.float32]:
+        """Inner products float32 [N] of one query [dim] with these ids; −inf for an absent one."""
         ...
 
 
@@ -128,13 +126,13 @@ class FaissIndex:
         scores[ids < 0] = -np.inf
         return ids, scores
 
-    def vectors(self, ids: Ids) -> NDArray[np.float32]:
-        """See CoarseIndex.vectors."""
+    def score(self, query: NDArray[np.float32], ids: Ids) -> NDArray[np.float32]:
+        """See CoarseIndex.score."""
         with self._lock:
-            absent = [int(i) for i in ids if int(i) not in self._ids]
-            if absent:
-                raise KeyError(f"ids {absent[:5]} are not in the index")
-            return self._read(np.asarray(ids, dtype=np.int64))
+            present = np.array([int(i) in self._ids for i in ids], dtype=bool)
+            scores = np.full(len(present), -np.inf, dtype=np.float32)
+            scores[present] = self._read(np.asarray(ids, dtype=np.int64)[present]) @ query
+        return scores
 
     def _append(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         if len(ids):

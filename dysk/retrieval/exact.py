@@ -62,12 +62,17 @@ class ExactIndex:
             found_scores[:, : best.shape[1]] = np.take_along_axis(scores, best, axis=1)
             return found_ids, found_scores
 
-    def vectors(self, ids: Ids) -> NDArray[np.float32]:
-        """See CoarseIndex.vectors."""
+    def score(self, query: NDArray[np.float32], ids: Ids) -> NDArray[np.float32]:
+        """See CoarseIndex.score."""
         with self._lock:
-            rows = [self._row[int(i)] for i in ids]
-            found: NDArray[np.float32] = self._vectors[rows].reshape(-1, self.dim)
-            return found
+            rows = [
+                (place, self._row[int(i)]) for place, i in enumerate(ids) if int(i) in self._row
+            ]
+            scores = np.full(len(ids), -np.inf, dtype=np.float32)
+            if rows:
+                places, present = zip(*rows, strict=True)
+                scores[list(places)] = self._vectors[list(present)] @ query
+            return scores
 
     def _append(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         size = len(self._row)

@@ -128,12 +128,15 @@ class CoarseIndexContract:
         index.add([2], vectors[2:3])
         assert index.search(vectors[2:3], 2)[0].tolist() == [[2, -1]]
 
-    def test_vectors_are_given_back_in_the_order_asked(self) -> None:
+    def test_chosen_ids_are_scored_in_the_order_asked(self) -> None:
         index, vectors = self.filled()
-        np.testing.assert_allclose(index.vectors([7, 0]), vectors[[7, 0]], atol=1e-6)
-        assert index.vectors([]).shape == (0, DIM)
-        with pytest.raises(KeyError):
-            index.vectors([3, 99])
+        query = unit_vectors(1, seed=7)[0]
+        scores = index.score(query, [7, 99, 0])
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores[[0, 2]], vectors[[7, 0]] @ query, atol=1e-5)
+        assert np.isneginf(scores[1])
+        assert index.score(query, []).shape == (0,)
+        assert np.isneginf(self.make().score(query, [3])).all()
 
     def test_the_index_keeps_its_own_copy_of_what_it_was_given(self) -> None:
         index, given = self.make(), unit_vectors(3)

@@ -1,0 +1,272 @@
+"""Which entities a question names: by spelling, where vectors blur numbers and near names.
+
+Three ways, from sure to unsure: a name word for word, a short form (initials, a name without its
+bracketed remark), and the words of a name in another order or in part ("Iowa's 1st district" for
+"1st district of Iowa"). No look-up reads all names: words lead to names through posting lists.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from dysk.retrieval.names import (
+    FUNCTION_WORDS,
+    Word,
+    content_stems,
+    fold_name,
+    has_digit,
+    short_forms,
+    stem,
+    words_of,
+)
+
+_LONGEST_NAME = 16
+_SHORT_FORM = 0.8
+_UNCAPPED = 0.9
+_UNCAPPED_WORD = 0.5
+_SHADOWED = 0.5
+_LEAST_SCORE = 0.2
+_POSTINGS_READ = 20_000
+_NAMES_COMPARED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """``question[start:end]``, which is ``text``, names ``entity``; ``score`` in (0, 1], 1 is
+    sure.
+    """
+
+    entity: str
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+class MentionFinder(Protocol):
+    """Finds names in questions, under constant change. Every method is safe from any thread."""
+
+    def add(self, entity: str, name: str) -> None:
+        """``name`` (the entity's own or an alias) means ``entity``, from now on."""
+        ...
+
+    def remove(self, entity: str, name: str) -> None:
+        """``name`` no longer means ``entity``; nothing happens where it did not."""
+        ...
+
+    def find(self, question: str) -> list[Mention]:
+        """The entities named, best first; each entity once, by its best mention."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """Words ``first`` to ``last`` of a question name each of ``entities``."""
+
+    entities: tuple[str, ...]
+    first: int
+    last: int
+    score: float
+
+
+class MentionIndex:
+    """A MentionFinder on dictionaries.
+
+    Folded names are numbered; the stem of each content word leads to the numbers of the names that
+    contain it.
+    """
+
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+        self._names: list[str] = []  # folded, by number; "" where a number is free again
+        self._bearers: list[tuple[str, ...]] = []  # entities, by number
+        self._free: list[int] = []
+        self._short: dict[str, tuple[str, ...]] = {}
+        self._postings: dict[str, array[int]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """How many different names, folded, are known."""
+        return len(self._number)
+
+    def add(self, entity: str, name: str) -> None:
+        """See MentionFinder.add. A name without letters and digits is ignored: nothing has it."""
+        folded = fold_name(name)
+        if not folded:
+            return
+        with self._lock:
+            number = self._numbered(folded)
+            if entity not in self._bearers[number]:
+                self._bearers[number] += (entity,)
+                for form in short_forms(name):
+                    self._short[form] = (*self._short.get(form, ()), entity)
+
+    def remove(self, entity: str, name: str) -> None:
+        """See MentionFinder.remove."""
+        with self._lock:
+            number = self._number.get(fold_name(name))
+            if number is None or entity not in self._bearers[number]:
+                return
+            self._bearers[number] = _without(self._bearers[number], entity)
+            for form in short_forms(name):
+                left = _without(self._short.pop(form, ()), entity)
+                if left:
+                    self._short[form] = left
+            if not self._bearers[number]:
+                self._free_number(number)
+
+    def find(self, question: str) -> list[Mention]:
+        """See MentionFinder.find."""
+        words = words_of(question)
+        best: dict[str, Mention] = {}
+        with self._lock:
+            matches = [*self._word_for_word(question, words), *self._by_shared_words(words)]
+        for match in matches:
+            score = match.score * (_SHADOWED if _is_shadowed(match, matches) else 1)
+            start, end = words[match.first].start, words[match.last].end
+            for entity in match.entities:
+                if entity not in best or score > best[entity].score:
+                    best[entity] = Mention(entity, question[start:end], start, end, score)
+        return sorted(best.values(), key=lambda m: (-m.score, m.start - m.end, m.start, m.entity))
+
+    def _numbered(self, folded: str) -> int:
+        number = self._number.get(folded)
+        if number is not None:
+            return number
+        if self._free:
+            number = self._free.pop()
+            self._names[number] = folded
+        else:
+            number = len(self._names)
+            self._names.append(folded)
+            self._bearers.append(())
+        self._number[folded] = number
+        for each in content_stems(folded.split()):
+            self._postings.setdefault(each, array("I")).append(number)
+        return number
+
+    def _free_number(self, number: int) -> None:
+        folded, self._names[number] = self._names[number], ""
+        del self._number[folded]
+        self._free.append(number)
+        for each in content_stems(folded.split()):
+            posting = self._postings[each]
+            posting.remove(number)
+            if not posting:
+                del self._postings[each]
+
+    def _word_for_word(self, question: str, words: list[Word]) -> Iterator[_Match]:
+        """Names and short forms; where two overlap, the longer."""
+        taken = [False] * len(words)
+        for length in range(min(_LONGEST_NAME, len(words)), 0, -1):
+            for first in range(len(words) - length + 1):
+                last = first + length - 1
+                if any(taken[first : last + 1]):
+                    continue
+                folded = " ".join(word.folded for word in words[first : last + 1])
+                number = self._number.get(folded)
+                is_short = number is None
+                entities = self._short.get(folded, ()) if number is None else self._bearers[number]
+                if not entities:
+                    continue
+                surface = question[words[first].start : words[last].end]
+                score = _trust(surface, folded, is_short, opens=first == 0)
+                if score > 0:
+                    taken[first : last + 1] = [True] * length
+                    yield _Match(entities, first, last, score)
+
+    def _by_shared_words(self, words: list[Word]) -> Iterator[_Match]:
+        """Names that share rare words with the question, in any order."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(words):
+            if word.folded not in FUNCTION_WORDS:
+                places[stem(word.folded)].append(place)
+        weight: dict[int, float] = defaultdict(float)
+        budget = _POSTINGS_READ
+        for each in sorted(places, key=lambda each: len(self._postings.get(each, ()))):
+            posting = self._postings.get(each, ())
+            budget -= len(posting)
+            if budget < 0:
+                break
+            for number in posting:
+                weight[number] += self._rarity(each)
+        likely = sorted(weight, key=lambda number: (-weight[number], number))[:_NAMES_COMPARED]
+        for number in likely:
+            match = self._compare(number, words, places)
+            if match is not None:
+                yield match
+
+    def _compare(
+        self, number: int, words: list[Word], places: dict[str, list[int]]
+    ) -> _Match | None:
+        """How well the question's words fit a name; None where too little or a number is missing.
+
+        The score is the share of the name's rarity that the question has, squared because half a
+        name is less than half sure, and lower where the words lie scattered.
+        """
+        stems = content_stems(self._names[number].split())
+        shared = [each for each in stems if each in places]
+        if any(has_digit(each) and each not in places for each in stems):
+            return None
+        if len(shared) == len(stems) == 1:
+            return None  # was looked up word for word, where capitals count
+        first, last = _tightest([places[each] for each in shared])
+        content = sum(word.folded not in FUNCTION_WORDS for word in words[first : last + 1])
+        coverage = sum(map(self._rarity, shared)) / sum(map(self._rarity, stems))
+        score = coverage**2 * (0.5 + 0.5 * len(shared) / content)
+        return _Match(self._bearers[number], first, last, score) if score >= _LEAST_SCORE else None
+
+    def _rarity(self, each: str) -> float:
+        """Inverse document frequency of a stem among names, positive."""
+        return math.log(1 + len(self._number) / max(1, len(self._postings.get(each, ()))))
+
+
+def _trust(surface: str, folded: str, is_short: bool, *, opens: bool) -> float:
+    """How surely a stretch that is spelled like a name is meant as one; 0 for not at all.
+
+    ``opens``: it begins the question, so that its first capital tells nothing.
+    """
+    has_capital = surface[1:] != surface[1:].lower() or (surface[:1].isupper() and not opens)
+    score = _SHORT_FORM if is_short else 1.0
+    if " " in folded:
+        return score if has_capital or surface[:1].isupper() else score * _UNCAPPED
+    if has_capital:
+        return score
+    # "who" may be a band and "party" a film, but hardly here; "tan" is no "Tan (chemist)".
+    return 0.0 if is_short or folded in FUNCTION_WORDS else score * _UNCAPPED_WORD
+
+
+def _is_shadowed(match: _Match, others: list[_Match]) -> bool:
+    """Whether a longer name at least as sure has the words: "MV Aurelia" within "MV Aurelia II"."""
+    return any(
+        other.first <= match.first
+        and match.last <= other.last
+        and other.last - other.first > match.last - match.first
+        and other.score >= match.score
+        for other in others
+    )
+
+
+def _without(entities: tuple[str, ...], entity: str) -> tuple[str, ...]:
+    """One occurrence less: two names of an entity may have the same short form."""
+    place = entities.index(entity)
+    return entities[:place] + entities[place + 1 :]
+
+
+def _tightest(places: list[list[int]]) -> tuple[int, int]:
+    """The shortest stretch (first, last) that holds one place of each list."""
+    marked = sorted((place, which) for which, each in enumerate(places) for place in each)
+    latest: dict[int, int] = {}
+    best = (marked[0][0], marked[-1][0])
+    for place, which in marked:
+        latest[which] = place
+        first = min(latest.values())
+        if len(latest) == len(places) and place - first < best[1] - best[0]:
+            best = (first, place)
+    return best
