@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from dysk.answer import Answer, Evidence
+from dysk.checks import check_question
 from dysk.cli import output, settings
 from graph.interval import parse_date
 
@@ -60,9 +61,13 @@ def ask(
     Example: dysk ask "Who led the UK in March 2023?"
     """
     chosen = settings.of(context)
+    check_question(question)
     if as_of is not None:
-        parse_date(as_of)  # before the models load, which takes seconds
-    with chosen.opened() as graph, output.working("reading the graph and asking the model"):
+        parse_date(as_of)  # what can be refused is refused before the models load
+    with chosen.workspace() as workspace, output.working("getting the models ready") as progress:
+        graph = workspace.graph(chosen.graph)
+        workspace.warm(progress)
+        progress("reading the graph and asking the model")
         answer = graph.ask(
             question,
             as_of=as_of,

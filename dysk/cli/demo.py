@@ -46,8 +46,8 @@ def demo(
         graph = workspace.graph("default")
         loaded = graph.import_lines(example_lines())
         output.say(f"{loaded.added} facts loaded into {folder}")
-        with output.working("getting the models ready"):
-            workspace.warm()
+        with output.working("getting the models ready") as progress:
+            workspace.warm(progress)
         steps = [_ask(graph, chosen, "before")]
         written = graph.add(*UPDATE, valid_from=today, source=_SOURCE)
         if not chosen.as_json:

@@ -11,6 +11,7 @@ import typer
 from dysk.cli import settings
 from dysk.cli.errors import InputError
 from dysk.cli.output import print_receipt
+from graph.fact import Correct
 
 _PANEL = "Write"
 _CORRECTABLE = (
@@ -118,7 +119,7 @@ def correct(
     chosen = settings.of(context)
     parsed = parse_changes(changes)
     with chosen.opened() as graph:
-        receipt = graph.correct(fact_id, **parsed)
+        receipt = graph.apply([Correct(fact_id, parsed)])
     print_receipt(receipt, as_json=chosen.as_json)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dysk.answer import Evidence
 from graph.fact import Fact, Relation
@@ -66,14 +67,13 @@ def print_json(record: object, *, indent: int | None = 2) -> None:
 
 
 @contextmanager
-def working(message: str) -> Iterator[None]:
-    """A spinner on stderr while something slow runs; silent where stderr is not a terminal."""
-    console = err()
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(message):
-        yield
+def working(message: str) -> Iterator[Callable[[str], None]]:
+    """A spinner on stderr while something slow runs, and the way to change its words.
+
+    Silent where stderr is not a terminal.
+    """
+    with err().status(Text(message)) as spinner:
+        yield lambda line: spinner.update(Text(line))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

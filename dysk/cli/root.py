@@ -36,8 +36,14 @@ class Root(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A verb by name, contributed ones loaded now."""
         own = super().get_command(ctx, cmd_name)
-        contributed = _contributions().get(cmd_name) if own is None else None
-        return own if contributed is None else typer.main.get_command(contributed.load())
+        if own is not None or cmd_name not in (contributions := _contributions()):
+            return own
+        command: Any = typer.main.get_command(contributions[cmd_name].load())
+        command.name = cmd_name
+        # typer takes the verb for a whole program and adds options that install its completion
+        command.params = [each for each in command.params if "completion" not in each.name]
+        command.rich_help_panel = "Serve and measure"
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; an error raised on purpose becomes a sentence and an exit status."""
