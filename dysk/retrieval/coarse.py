@@ -19,6 +19,10 @@ Ids = Sequence[int] | NDArray[np.int64]
 
 EXACT_UP_TO = 16_384
 """Slots up to which every vector is compared: 2 ms a query at 384 dimensions on one core."""
+SCANNED = 65_536
+"""Codes compared in a search beyond that, some 3 ms, however large the graph. A question lies far
+from the keys that answer it, so the lists nearest to it hold only part of its neighbours: on 18,000
+real keys, probing 6, 25 and 45 % of the lists found .81, .95 and .97 of the nearest 32."""
 _REGROW = 4
 _TRAIN_PER_LIST = 40
 _TRAIN_ROUNDS = 10
@@ -73,9 +77,10 @@ class FaissIndex:
     lists meanwhile; other writers wait.
     """
 
-    def __init__(self, dim: int, exact_up_to: int = EXACT_UP_TO) -> None:
+    def __init__(self, dim: int, exact_up_to: int = EXACT_UP_TO, scanned: int = SCANNED) -> None:
         self.dim = dim
         self._exact_up_to = exact_up_to
+        self._scanned = scanned
         self._ids: set[int] = set()
         self._index: Any = _flat(dim)
         self._rebuild_at = exact_up_to
@@ -122,6 +127,10 @@ class FaissIndex:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """See CoarseIndex.search."""
         with self._lock:
+            if not self.is_exact:
+                lists = self._index.nlist
+                share = self._scanned / max(1, len(self._ids))
+                self._index.nprobe = min(lists, math.ceil(lists * share))
             scores, ids = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), n)
         scores[ids < 0] = -np.inf
         return ids, scores
@@ -140,11 +149,11 @@ class FaissIndex:
             self._ids.update(ids.tolist())
 
     def _discard(self, ids: NDArray[np.int64]) -> int:
-        present = np.array([i for i in ids.tolist() if i in self._ids], dtype=np.int64)
-        if len(present):
-            self._index.remove_ids(present)
-            self._ids.difference_update(present.tolist())
-        return len(set(present.tolist()))
+        present = self._ids.intersection(ids.tolist())
+        if present:
+            self._index.remove_ids(np.fromiter(present, dtype=np.int64, count=len(present)))
+            self._ids -= present
+        return len(present)
 
     def _read(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = np.zeros((len(ids), self.dim), dtype=np.float32)
@@ -162,7 +171,7 @@ class FaissIndex:
             grown.add_with_ids(self._read(part), part)
         with self._lock:
             self._index = grown
-        self._rebuild_at = _REGROW * len(ids)
+            self._rebuild_at = _REGROW * len(ids)
 
     def _sample(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         size = min(len(ids), _TRAIN_PER_LIST * _lists_for(len(ids)))
@@ -209,8 +218,7 @@ def _trained_lists(dim: int, size: int, sample: NDArray[np.float32]) -> Any:
         faiss.ScalarQuantizer.QT_8bit,
         faiss.METRIC_INNER_PRODUCT,
     )
-    index.nprobe = max(8, lists // 16)
-    # Codes of the vectors themselves in a range half as wide again as the sample's: what another
+    # Codes of the vectors themselves in a range twice as wide as the sample's: what another
     # domain brings later would fall outside a range fitted to residuals and be cut.
     index.by_residual = False
     index.sq.rangestat_arg = 0.5

@@ -30,6 +30,7 @@ _LONGEST_NAME = 16
 _SHORT_FORM = 0.8
 _UNCAPPED = 0.9
 _UNCAPPED_WORD = 0.5
+_OTHER_ENDING = 0.9
 _SHADOWED = 0.5
 _LEAST_SCORE = 0.2
 _POSTINGS_READ = 20_000
@@ -208,18 +209,22 @@ class MentionIndex:
         """How well the question's words fit a name; None where too little or a number is missing.
 
         The score is the share of the name's rarity that the question has, squared because half a
-        name is less than half sure, and lower where the words lie scattered.
+        name is less than half sure, and lower where the words lie scattered or end otherwise.
         """
-        stems = content_stems(self._names[number].split())
+        name = self._names[number].split()
+        stems = content_stems(name)
         shared = [each for each in stems if each in places]
         if any(has_digit(each) and each not in places for each in stems):
             return None
         if len(shared) == len(stems) == 1:
             return None  # was looked up word for word, where capitals count
         first, last = _tightest([places[each] for each in shared])
-        content = sum(word.folded not in FUNCTION_WORDS for word in words[first : last + 1])
         coverage = sum(map(self._rarity, shared)) / sum(map(self._rarity, stems))
-        score = coverage**2 * (0.5 + 0.5 * len(shared) / content)
+        asked = [word.folded for word in words[first : last + 1]]
+        foreign = sum(stem(word) not in stems and word not in name for word in asked)
+        score = coverage**2 * (0.5 + 0.5 * len(shared) / (len(shared) + foreign))
+        if any(stem(word) in shared and word not in asked for word in name):
+            score *= _OTHER_ENDING
         return _Match(self._bearers[number], first, last, score) if score >= _LEAST_SCORE else None
 
     def _rarity(self, each: str) -> float:
@@ -243,12 +248,12 @@ def _trust(surface: str, folded: str, is_short: bool, *, opens: bool) -> float:
 
 
 def _is_shadowed(match: _Match, others: list[_Match]) -> bool:
-    """Whether a longer name at least as sure has the words: "MV Aurelia" within "MV Aurelia II"."""
+    """Whether a longer name about as sure has the words: "MV Aurelia" within "MV Aurelia II"."""
     return any(
         other.first <= match.first
         and match.last <= other.last
         and other.last - other.first > match.last - match.first
-        and other.score >= match.score
+        and other.score >= _OTHER_ENDING * match.score
         for other in others
     )
 

@@ -89,8 +89,11 @@ def clustered(count: int, clusters: int, seed: int = 0, dim: int = 64) -> NDArra
 
 @pytest.fixture(scope="module")
 def grown() -> tuple[FaissIndex, ExactIndex]:
-    """4,000 vectors in inverted lists, half of them added after training, and the oracle."""
-    faiss_index, exact = FaissIndex(64, exact_up_to=1_999), ExactIndex(64)
+    """4,000 vectors in inverted lists, half of them added after training, and the oracle.
+
+    A search compares a quarter of them.
+    """
+    faiss_index, exact = FaissIndex(64, exact_up_to=1_999, scanned=1_000), ExactIndex(64)
     vectors = clustered(4_000, 40)
     for begin in (0, 2_000):
         ids = range(begin, begin + 2_000)
@@ -115,6 +118,24 @@ def test_inverted_lists_find_98_of_100_true_neighbours(
     right, _ = grown[1].search(queries, 32)
     recall = np.mean([len(set(a) & set(b)) / 32 for a, b in zip(found, right, strict=True)])
     assert recall >= 0.98
+
+
+def test_queries_unlike_the_vectors_find_what_the_scan_allows() -> None:
+    """Random directions have neighbours everywhere: only comparing everything finds them all."""
+    vectors, queries = clustered(2_000, 20), unit_vectors(100, seed=3, dim=64)
+    exact = ExactIndex(64)
+    exact.add(range(2_000), vectors)
+    right, _ = exact.search(queries, 32)
+    recalls = []
+    for scanned in (100, 500, 2_000):
+        index = FaissIndex(64, exact_up_to=1_000, scanned=scanned)
+        index.add(range(2_000), vectors)
+        found, _ = index.search(queries, 32)
+        recalls.append(
+            np.mean([len(set(a) & set(b)) / 32 for a, b in zip(found, right, strict=True)])
+        )
+    assert recalls == sorted(recalls)
+    assert recalls[-1] > 0.97
 
 
 def test_scores_in_inverted_lists_are_cosines_to_two_places(

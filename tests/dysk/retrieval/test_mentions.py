@@ -127,6 +127,14 @@ def test_scattered_words_score_less_than_words_together(index: MentionIndex) -> 
     assert together["2nd ward of Lund"] > apart["2nd ward of Lund"]
 
 
+def test_a_plural_is_near_and_the_exact_word_nearer() -> None:
+    index = MentionIndex()
+    for name in ("The Boys", "Country Boy"):
+        index.add(name, name)
+    assert best(index, "Which country was The Boys made in?") == "The Boys"
+    assert best(index, "Who sang Country Boys?") == "Country Boy"
+
+
 def test_part_of_a_name_scores_less_than_the_whole(index: MentionIndex) -> None:
     part = {m.entity: m.score for m in index.find("Who runs the Ferries?")}
     assert 0 < part["Northwind Ferries"] < 1
