@@ -8,7 +8,7 @@ only where a preposition, a month, brackets or a second year say so, since "Blad
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -90,12 +90,17 @@ _BEGINS_WITH_PREPOSITION = re.compile(rf"(?:{_PREPOSITION}|between)\s", re.IGNOR
 _NAME_FOLLOWS = re.compile(r"\s+[A-Z]|:\s*\S")
 
 
-def interpret(question: str, now: datetime) -> TimeInterpretation:
+def interpret(
+    question: str, now: datetime, names: Sequence[tuple[int, int]] = ()
+) -> TimeInterpretation:
     """Find the time expression that governs the question; ``now`` (UTC when naive) anchors
     relative ones.
 
     A range or a span covers both its ends; "before X" and "until X" mean the last day before X
     begins, "after X" the first day after it ends, "since X" everything from X up to now.
+
+    ``names`` are stretches (start, end) of the question known to be names: a time that lies within
+    one is part of it ("Who performed December, 1963?"), unless the name is only a number.
     """
     now = now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
     # Titles in quotes are names, whatever stands in them; blanks of equal length keep positions.
@@ -105,7 +110,13 @@ def interpret(question: str, now: datetime) -> TimeInterpretation:
         *_read_points(visible, now),
         *_read_adverbs(visible, now),
     ]
-    whole = [r for r in readings if not any(_contains(other, r) for other in readings)]
+    titles = [(a, b) for a, b in names if not question[a:b].isdigit()]
+    whole = [
+        r
+        for r in readings
+        if not any(_contains(other, r) for other in readings)
+        and not any(a <= r.start and r.end <= b for a, b in titles)
+    ]
     if not whole:
         return TimeInterpretation(None, None, "none", question)
     best = max(whole, key=lambda r: (r.rank, not r.relative, _governs(question, r), r.start))

@@ -219,6 +219,25 @@ def test_of_several_times_the_one_that_governs_is_taken(question: str, text: str
     assert as_of(question) == text
 
 
+def test_a_time_within_a_known_name_is_part_of_the_name() -> None:
+    question = "Who performed December, 1963?"
+    assert interpret(question, NOW, [(14, 28)]).kind == "none"
+    assert interpret(question, NOW, [(4, 13)]).as_of == parse_date("1963-12")
+
+
+def test_a_name_of_digits_does_not_hide_a_year() -> None:
+    question = "Who led Avaria in 1999?"
+    start = question.index("1999")
+    assert interpret(question, NOW, [(start, start + 4)]).as_of == parse_date("1999")
+
+
+def test_a_known_name_does_not_hide_times_beside_it() -> None:
+    question = "Who reviewed Blade of Winter 2049 in 2018?"
+    result = interpret(question, NOW, [(13, 33)])
+    assert result.as_of == parse_date("2018")
+    assert result.question_without_time == "Who reviewed Blade of Winter 2049?"
+
+
 def test_an_impossible_day_is_no_day() -> None:
     assert as_of("Who led Avaria on February 30?") is None
     assert as_of("Who led Avaria on 2021-13-01?") is None
