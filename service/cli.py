@@ -1,36 +1,39 @@
-"""``dysk serve``, which the command line mounts by the entry point group ``dysk.commands``."""
+"""``dysk serve``: the verb that this package adds to the command line, by an entry point."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dysk.cli import settings as call
+from dysk.cli import settings as command_line
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
 @app.command()
 def serve(
     context: typer.Context,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+        str | None, typer.Option(help="Address to listen on; default 127.0.0.1, or DYSK_HOST.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port; default 8000, or DYSK_PORT; 0 takes a free one."
+        ),
     ] = None,
     insecure_public: Annotated[
         bool,
-        typer.Option("--insecure-public", help="Let others reach a service that has no keys."),
+        typer.Option("--insecure-public", help="Let others reach it, although it has no keys."),
     ] = False,
 ) -> None:
-    """Serve the REST interface until told to stop (docs/service.md)."""
+    """Serve the graphs over REST until Ctrl-C."""
     from service import run, settings
 
-    chosen = call.of(context)
-    given = {"host": host, "port": port, "data": chosen.data}
-    given |= {"model": chosen.model, "encoder": chosen.encoder}
+    chosen = command_line.of(context)
+    given: dict[str, Any] = {"host": host, "port": port}
+    given |= {"data": chosen.data, "model": chosen.model, "encoder": chosen.encoder}
     run.serve(
         chosen.workspace(),
         settings.read(**{name: value for name, value in given.items() if value is not None}),

@@ -56,9 +56,6 @@ def read(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        wrong = "; ".join(f"{_name(each['loc'])}: {each['msg']}" for each in error.errors())
-        raise InvalidSettings(f"{wrong} (set it as DYSK_… or as an option)") from None
-
-
-def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0]) if location else "settings"
+        wrong = error.errors()[0]
+        name = f"DYSK_{wrong['loc'][0]}".upper()
+        raise InvalidSettings(f"the environment variable {name}: {wrong['msg']}") from None

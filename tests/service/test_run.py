@@ -97,6 +97,14 @@ def test_a_host_that_is_not_this_machine_is_a_sentence(host: str) -> None:
         listen(host, 0)
 
 
+def test_accepted_connections_send_at_once() -> None:
+    # asyncio sets TCP_NODELAY where the protocol is named, and only there.
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.proto == socket.IPPROTO_TCP
+
+
 def test_an_ipv6_url_has_brackets() -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")

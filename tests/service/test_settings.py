@@ -29,7 +29,7 @@ def test_values_that_cannot_be_are_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"DYSK_{name}", value)
-    with pytest.raises(InvalidSettings, match=name.lower()):
+    with pytest.raises(InvalidSettings, match=f"DYSK_{name}"):
         read()
 
 
