@@ -1,5 +1,4 @@
-"""Sparse knowledge attention: a few facts out of many, read with exact softmax attention. Needs
-torch only."""
+"""Sparse knowledge attention: read a few facts out of many, exactly. Needs torch only."""
 
 from dysk.ops.api import sparse_knowledge_attention
 from dysk.ops.mass import block_mass

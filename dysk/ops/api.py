@@ -1,5 +1,4 @@
-"""The public function, and its registration as the operator
-``dysk::sparse_knowledge_attention``."""
+"""The public function and its registration, ``torch.ops.dysk.sparse_knowledge_attention``."""
 
 from __future__ import annotations
 
@@ -26,26 +25,24 @@ def sparse_knowledge_attention(
     temperature: float = 1.0,
     check_indices: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Let every query choose k of its row's candidate facts by their summaries, and attend to
-    their tokens.
+    """Let every query choose k of its row's candidate facts and attend to their tokens.
 
     Args:
         q: queries [B, H, Q, D]; float32, float64, bfloat16 or float16.
         k_arena: keys of all facts' tokens [S, KVH, D]; any of these types. H is a multiple of KVH.
         v_arena: values, shaped and typed as ``k_arena``.
-        summary: one key per block and head, [F, KVH, D], typed as ``k_arena``.
+        summary: one key per block and head, by which a block is chosen; [F, KVH, D], typed as
+            ``k_arena``.
         block_start: first slot of each block, i64 [F].
         block_len: slots of each block, i32 [F]; 0 is allowed.
         candidates: block ids, i64 [B, C]; −1 pads, and a repetition counts as −1.
         prior: added to every logit of a candidate's tokens and to its score, [B, C], float32
-            (float64 with
-            float64 queries); −inf closes the block. None is all zeros.
+            (float64 with float64 queries); −inf closes the block. None is all zeros.
         k: blocks to keep for each row, key/value head and query token.
         scale: factor of q·k, usually D**−0.5.
         temperature: logits are q·k·scale/temperature + prior.
         check_indices: look at the values of candidates, block bounds and prior. Switch off only
-            where
-            the caller made them: a wrong index then reads whatever it points at.
+            where the caller made them: a wrong index then reads whatever it points at.
 
     Returns:
         out [B, H, Q, D] in q's type; lse, the log of the sum of exp(logits), [B, H, Q] in float32

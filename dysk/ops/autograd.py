@@ -1,10 +1,9 @@
 """The gradient of sparse knowledge attention, as an operator of its own.
 
 Opaque to ``torch.compile``, since what it allocates depends on the lengths of the selected blocks.
-Probabilities are recomputed from the saved lse, as in FlashAttention (Dao et al., arXiv
-2205.14135, appendix B.2); the term ``grad_lse`` beside it comes from ∂lse/∂logit = probability.
-The selection is a constant: a block's gradient flows through what was read, never through its
-score.
+Probabilities are recomputed from the saved lse, as in FlashAttention (Dao et al., arXiv 2205.14135,
+appendix B.2); the term ``grad_lse`` comes from ∂lse/∂logit = probability. The selection is a
+constant: a block's gradient flows through what was read, never through its score.
 """
 
 from __future__ import annotations

@@ -131,10 +131,9 @@ def _check_types(
 def check_values(
     slots: int, block_start: Tensor, block_len: Tensor, candidates: Tensor, prior: Tensor | None
 ) -> None:
-    """Raise unless every candidate names a block, and that block lies in an arena of ``slots``
-    slots.
+    """Raise unless every candidate names a block that lies in an arena of ``slots`` slots.
 
-    IndexError for a candidate outside [−1, F) and for a block outside [0, S); ValueError for a
+    IndexError for a candidate outside [−1, F) and for its block outside [0, S); ValueError for a
     prior that is NaN or +inf. Blocks that are no candidate are not looked at.
     """
     blocks = block_start.shape[0]

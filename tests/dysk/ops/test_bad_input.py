@@ -119,9 +119,8 @@ def test_a_block_that_ends_with_the_arena_is_inside() -> None:
 
 
 def test_wrong_bounds_of_blocks_that_are_no_candidate_do_not_matter() -> None:
-    case = make_case(columns=3, k=2, batch=1)
-    others = torch.ones(6, dtype=torch.bool)
-    others[case.candidates] = False
+    case = make_case(k=2, batch=1, prior=False).but(candidates=torch.tensor([[-1, 3, 1, 4]]))
+    others = torch.tensor([True, False, True, False, False, True])
     broken = case.but(
         block_start=case.block_start.masked_fill(others, -5),
         block_len=case.block_len.masked_fill(others, 10_000),

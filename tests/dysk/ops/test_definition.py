@@ -24,6 +24,13 @@ def test_the_op_returns_what_the_loops_return(case: Case) -> None:
     assert_same(lse, want_lse)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_ranking_is_that_of_the_loops(seed: int) -> None:
+    """Many close decisions, so that a wrong weight between content and prior shows."""
+    case = make_case(seed, lengths=(1,) * 12, columns=12, k=4, group=3, temperature=0.7)
+    assert torch.equal(case.run()[2], oracle.select(case))
+
+
 @settings(deadline=None, max_examples=50)
 @given(case=cases())
 def test_keeping_all_candidates_equals_selecting_as_many_as_there_are(case: Case) -> None:
@@ -61,6 +68,22 @@ def test_of_equal_scores_the_earlier_candidate_is_kept() -> None:
         summary=torch.ones_like(case.summary), candidates=torch.tensor([[4, 1, 5, 0, 3, 2]])
     )
     assert (tied.run()[2] == torch.tensor([4, 1, 5])).all()
+
+
+def test_order_decides_among_hundreds_too() -> None:
+    """Long enough that a sort which is not stable would show itself."""
+    case = make_case(lengths=(1,) * 300, batch=1, queries=1, columns=300, k=20, prior=False)
+    tied = case.but(summary=torch.ones_like(case.summary))
+    assert (tied.run()[2] == case.candidates[:, :20]).all()
+
+    ids = case.candidates[:, :20]
+    later_ones_are_closed = torch.full((1, 300), -math.inf, dtype=torch.float64)
+    later_ones_are_closed[:, :20] = 0
+    repeated = tied.but(candidates=ids.repeat(1, 15), prior=later_ones_are_closed)
+    _, lse, selected = repeated.run()
+    assert (selected == ids).all()
+    mass = repeated.mass(selected, lse)
+    assert_same(mass.sum(-1), torch.ones_like(lse))
 
 
 def test_a_repeated_candidate_counts_once_with_its_first_prior() -> None:
@@ -129,6 +152,28 @@ def test_an_empty_memory_is_read_as_nothing() -> None:
         out, lse, selected = case.run()
         assert (out == 0).all() and (lse == -math.inf).all() and (selected == -1).all()
         assert selected.shape[-1] == k
+
+
+def test_a_slot_in_two_selected_blocks_is_read_twice() -> None:
+    case = make_case(batch=1, k=2, columns=2, prior=False)
+    first, second = case.candidates[0].tolist()
+    start, length = case.block_start.clone(), case.block_len.clone()
+    start[second], length[second] = start[first], length[first]
+    _, twice, _ = case.but(block_start=start, block_len=length).run()
+    _, once, _ = case.but(candidates=torch.tensor([[first, -1]])).run()
+    assert_same(twice, once + math.log(2))
+
+
+@pytest.mark.parametrize("where", ["q", "summary"])
+def test_nan_in_a_score_never_becomes_an_index(where: str) -> None:
+    case = make_case(k=3, columns=5, padding=0.3)
+    spoilt = getattr(case, where).clone()
+    spoilt[0] = math.nan
+    _, _, selected = case.but(**{where: spoilt}).run()
+    for row, chosen in zip(case.candidates, selected, strict=True):
+        assert torch.isin(chosen[chosen >= 0], row).all()
+        eligible = int((row >= 0).sum())
+        assert ((chosen >= 0).sum(-1) == min(3, eligible)).all()
 
 
 def test_logits_far_from_zero_neither_overflow_nor_vanish() -> None:
