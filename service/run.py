@@ -51,9 +51,8 @@ def serve(workspace: Workspace, settings: Settings, *, insecure_public: bool = F
             "the risk with --insecure-public"
         )
     listener = listen(settings.host, settings.port)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("dysk").setLevel(logging.INFO)
     app = create_app(workspace, settings)
     config = uvicorn.Config(
         app,

@@ -7,6 +7,7 @@ its errors come back with the same pointers as those found here.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -20,6 +21,8 @@ from graph.fact import Add, Cardinality, OnConflict
 from graph.interval import parse_date
 
 MAX_FACTS = 1000
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
 def usable_date(text: str) -> str:
@@ -39,6 +42,17 @@ def usable_question(text: str) -> str:
         check_question(text)
     except InvalidQuestion as error:
         raise PydanticCustomError("invalid_question", "{reason}", {"reason": str(error)}) from None
+    return text
+
+
+def usable_name(text: str) -> str:
+    """The text itself, if it can name a folder on any machine; else a validation error."""
+    if not _NAME.fullmatch(text):
+        raise PydanticCustomError(
+            "invalid_name",
+            "a graph's name has letters, digits, _, - and ., at most 64, and begins with a letter "
+            "or digit",
+        )
     return text
 
 
@@ -179,9 +193,8 @@ class NewGraph(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "politics"}]})
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
-        description="Letters, digits, _, - and ., at most 64, beginning with a letter or digit.",
+    name: Annotated[str, AfterValidator(usable_name)] = Field(
+        description="Letters, digits, _, - and ., at most 64, beginning with a letter or digit."
     )
 
 

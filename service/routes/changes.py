@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from graph.errors import GraphError, RevisionUnknown
-from graph.store import FactStore
+from graph.store import Commit, FactStore
 from service.dependencies import GraphName, LastEventId, Service, ServiceParts
 from service.openapi import problems
 from service.replies import ChangesPage, commit_record, json_reply
@@ -19,7 +20,7 @@ from service.strict import StrictRoute
 router = APIRouter(prefix="/v1/graphs/{graph}", tags=["changes"], route_class=StrictRoute)
 
 EVENT_STREAM = "text/event-stream"
-STREAM_PAGE = 100
+STREAM_PAGE = 20
 WAIT_SECONDS = 1.0
 """One wait for a commit: short, so that a stopping service or a departed reader is noticed soon."""
 HEARTBEAT_WAITS = 15
@@ -87,18 +88,21 @@ async def _events(service: Service, store: FactStore, since: int) -> AsyncIterat
     idle = 0
     try:
         while not service.stopping.is_set():
-            seen = since
-            commits = await service.lanes.read(lambda: store.changes(seen, limit=STREAM_PAGE))  # noqa: B023
+            commits = await service.lanes.read(partial(store.changes, since, limit=STREAM_PAGE))
             for commit in commits:
-                record = json.dumps(commit_record(commit), ensure_ascii=False)
-                yield f"id: {commit.revision}\nevent: commit\ndata: {record}\n\n"
+                yield await service.lanes.read(partial(_event, commit))
                 since, idle = commit.revision, 0
             if commits:
                 continue
-            if not await service.lanes.follow(lambda: store.wait(seen, WAIT_SECONDS)):  # noqa: B023
+            if not await service.lanes.follow(partial(store.wait, since, WAIT_SECONDS)):
                 idle += 1
                 if idle % HEARTBEAT_WAITS == 0:
                     yield ": nothing new\n\n"
     except GraphError as error:  # the graph was deleted, or its disk failed, while we followed it
         record = json.dumps({"code": error.code, "detail": str(error)})
         yield f"event: error\ndata: {record}\n\n"
+
+
+def _event(commit: Commit) -> str:
+    record = json.dumps(commit_record(commit), ensure_ascii=False)
+    return f"id: {commit.revision}\nevent: commit\ndata: {record}\n\n"

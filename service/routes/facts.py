@@ -1,18 +1,15 @@
-"""Facts and the five verbs on them: add, end, correct, retract, erase; and the settings of a
-relation.
-"""
+"""Facts and the five verbs on them: add, end, correct, retract, erase."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
 from dysk.client import Dysk
 from graph.errors import NotFound
-from graph.fact import Relation, SetRelation, Status
+from graph.fact import Status
 from graph.interval import parse_date
 from graph.store import Receipt, Snapshot
 from service.cursor import Cursor
@@ -32,7 +29,6 @@ from service.replies import (
     FactPage,
     History,
     ReceiptOut,
-    RelationReceipt,
     fact_record,
     json_reply,
     receipt_record,
@@ -42,7 +38,6 @@ from service.schemas import (
     Correction,
     Date,
     EndFact,
-    RelationSettings,
 )
 from service.strict import StrictRoute
 
@@ -271,27 +266,6 @@ async def delete_fact(
             "erasing removes every version, so If-Match cannot guard it; leave the header out",
         )
     return await _change(service, graph, lambda client: client.erase(fact_id))
-
-
-@router.put(
-    "/relations/{relation:path}",
-    response_model=RelationReceipt,
-    responses=problems(*_WRITE, *_BODY),
-)
-async def set_relation(
-    graph: GraphName, relation: str, body: RelationSettings, service: ServiceParts
-) -> Response:
-    """Declare how a relation behaves: `one` supersedes, `many` coexists. Rewrites no fact."""
-    settings = Relation(relation, body.cardinality, body.template)
-
-    def work() -> Response:
-        receipt = service.workspace.graph(graph).apply([SetRelation(settings)])
-        # As stored, with its texts normalised; nothing is reported when it was so already.
-        stored = next((each.relation for each in receipt.changes if each.relation), settings)
-        return json_reply({"revision": receipt.revision, "relation": asdict(stored)})
-
-    with pointing_at({"/0/relation/template": "/template"}):
-        return await service.lanes.write(work)
 
 
 async def _change(

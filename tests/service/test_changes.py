@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from service.app import create_app
 from service.replies import ChangesPage
 from service.settings import Settings
 from tests.service.fakes import FakeWorkspace
-from tests.service.harness import Http, on_a_port, problem
+from tests.service.harness import Http, on_a_port, problem, wait_until
 
 CHANGES = "/v1/graphs/default/changes"
 FACTS = "/v1/graphs/default/facts"
@@ -161,3 +162,15 @@ def test_a_quiet_stream_does_not_keep_the_service_from_stopping(
         # leaving the block asserts that the server stops
     assert [line for line in lines if line] == []
     client.close()
+
+
+def test_a_reader_that_hangs_up_is_let_go_without_an_error(
+    workspace: FakeWorkspace, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dysk")
+    with on_a_port(create_app(workspace, settings)) as url:
+        with httpx.stream("GET", url + CHANGES, headers=STREAM, timeout=20) as stream:
+            assert next(stream.iter_lines()) == "retry: 1000"
+        wait_until(lambda: any("/changes 200" in line for line in caplog.messages))
+        httpx.post(url + FACTS, json=body(1))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

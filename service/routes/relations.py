@@ -1,0 +1,47 @@
+"""Relations: how many objects a subject has at a time, and how a fact is worded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Response
+
+from graph.fact import Relation, SetRelation
+from service.dependencies import GraphName, ServiceParts
+from service.errors import pointing_at
+from service.openapi import problems
+from service.replies import RelationReceipt, json_reply
+from service.schemas import RelationSettings
+from service.strict import StrictRoute
+
+router = APIRouter(prefix="/v1/graphs/{graph}", tags=["relations"], route_class=StrictRoute)
+
+
+@router.put(
+    "/relations/{relation:path}",
+    response_model=RelationReceipt,
+    responses=problems(
+        "malformed_request",
+        "malformed_json",
+        "not_found",
+        "body_too_large",
+        "unsupported_media_type",
+        "invalid_request",
+        "invalid_fact",
+        "store_unavailable",
+    ),
+)
+async def set_relation(
+    graph: GraphName, relation: str, body: RelationSettings, service: ServiceParts
+) -> Response:
+    """Declare how a relation behaves: `one` supersedes, `many` coexists. Rewrites no fact."""
+    settings = Relation(relation, body.cardinality, body.template)
+
+    def work() -> Response:
+        receipt = service.workspace.graph(graph).apply([SetRelation(settings)])
+        # As stored, with its texts normalised; nothing is reported when it was so already.
+        stored = next((each.relation for each in receipt.changes if each.relation), settings)
+        return json_reply({"revision": receipt.revision, "relation": asdict(stored)})
+
+    with pointing_at({"/0/relation/template": "/template"}):
+        return await service.lanes.write(work)
