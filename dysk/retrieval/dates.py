@@ -268,8 +268,9 @@ _STEP = r"(?P<step>last|this|next|the\s+previous|the\s+past|the\s+current)"
 _WHOLE = "(?P<whole>" + _without_names(rf"{_MONTH},?\s+{_YEAR}|{_DECADE}|{_YEAR}") + ")"
 _RELATIVE_WHOLE = r"(?P<whole>(?:last|this|next)\s+(?:month|year|decade)\b)"
 _PART = (
-    r"(?:the\s+)?(?:very\s+)?(?P<part>(?:early|late|mid)(?=[\s-])|(?:beginning|start|middle|end|close"
-    r"|first\s+half|second\s+half)(?=\s+of\b))[\s-]+(?:of\s+|in\s+)?(?:the\s+)?(?:year\s+)?"
+    r"(?:the\s+)?(?:very\s+)?(?P<part>(?:early|late|mid)(?=[\s-])"
+    r"|(?:beginning|start|middle|end|close|first\s+half|second\s+half)(?=\s+of\b))"
+    r"[\s-]+(?:of\s+|in\s+)?(?:the\s+)?(?:year\s+)?"
 )
 # Longer forms stand before those that they contain.
 _FORMS = (

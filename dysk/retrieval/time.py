@@ -51,13 +51,15 @@ class _Reading:
     rank: int
 
 
-_RANGE, _POINT, _NOW = 3, 2, 1
+# Of several times the one of the highest rank governs a question. Last come those that describe
+# somebody or something: "Who now leads the firm founded in 1950?"
+_DESCRIPTION, _ADVERB, _POINT, _RANGE = 0, 1, 2, 3
 
 _NOW_WORDS = r"(?:(?:the\s+)?present(?:\s+day)?|now|today)\b"
 _BEFORE = r"before|prior\s+to|until|till|up\s+to|up\s+until"
 _PREPOSITION = (
-    rf"(?P<preposition>{_BEFORE}|after|ever\s+since|since|as\s+of|as\s+at|in|during|throughout|within|over|for"
-    r"|around|circa|by|from|on|at)"
+    rf"(?P<preposition>{_BEFORE}|after|ever\s+since|since|as\s+of|as\s+at|in|during|throughout"
+    r"|within|over|for|around|circa|by|from|on|at)"
 )
 # "in fiscal year 2004" names a year as surely as "in 2004" does.
 _YEAR_WORD = r"(?P<year_word>(?:the\s+)?(?:fiscal\s+|calendar\s+|financial\s+)?year\s+)?"
@@ -74,19 +76,26 @@ _POINTS = re.compile(
 )
 _BRACKETED = re.compile(rf"\(\s*(?P<point>{POINT})\s*\)|,\s*(?P<tail>\d{{4}})(?=\s*\?*\s*$)")
 _ADVERBS = re.compile(
-    r"(?<!\w)(?:currently|presently|nowadays|right\s+now|at\s+(?:present|the\s+moment|this\s+time)|these\s+days"
-    r"|as\s+of\s+(?:now|today)|as\s+of\s+this\s+moment|(?:the|its|their|his|her|['’]s)\s+(?P<current>current)(?=\s+\w)"
-    r"|now|today)(?!\w|['’])",
+    r"(?<!\w)(?:currently|presently|nowadays|right\s+now|these\s+days|as\s+of\s+(?:now|today)"
+    r"|at\s+(?:present|the\s+moment|this\s+time)|now|today"
+    r"|(?:the|its|their|his|her|['’]s)\s+(?P<current>current)(?=\s+\w))(?![\w'’-])",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»")
 # A number before one of these is an amount.
 _AMOUNT = re.compile(
-    r"\s+(?:BC|BCE|people|inhabitants|employees|members|votes|years?|days|hours|minutes|seconds|times|points|pages"
-    r"|dollars|euros|pounds|yen|percent|kg|km|m|mm|cm|meters|metres|miles|feet|tons|tonnes|watts|kw|mw|hz|mhz|ghz)\b",
+    r"\s+(?:BCE?|people|inhabitants|employees|members|votes|years?|days|hours|minutes|seconds|times"
+    r"|points|pages|dollars|euros|pounds|yen|percent|kg|km|cm|mm|m|met(?:er|re)s|miles|feet|tons"
+    r"|tonnes|watts|[km]w|m?hz|ghz)\b",
     re.IGNORECASE,
 )
 _BEGINS_WITH_PREPOSITION = re.compile(rf"(?:{_PREPOSITION}|between)\s", re.IGNORECASE)
+# Verbs of beginning: with a time they tell which thing is meant, not when.
+_DESCRIBES = re.compile(
+    r"\b(?:born|built|completed|created|discovered|established|formed|founded|incorporated|invented"
+    r"|launched|made|opened|published|released|started|written)\s*$",
+    re.IGNORECASE,
+)
 _NAME_FOLLOWS = re.compile(r"\s+[A-Z]|:\s*\S")
 
 
@@ -119,7 +128,7 @@ def interpret(
     ]
     if not whole:
         return TimeInterpretation(None, None, "none", question)
-    best = max(whole, key=lambda r: (r.rank, not r.relative, _governs(question, r), r.start))
+    best = max(whole, key=lambda r: (r.rank, _opens(question, r), r.start))
     text = question[best.start : best.end].strip(" ,()")
     rest = _without(question, best.start, best.end)
     return TimeInterpretation(best.period, text, "relative" if best.relative else "explicit", rest)
@@ -130,15 +139,9 @@ def _contains(outer: _Reading, inner: _Reading) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end and inner_length < length
 
 
-def _governs(question: str, reading: _Reading) -> int:
-    """Of several times, one that opens the question governs it, then one that ends it.
-
-    Those within describe somebody or something: "the company founded in 1950", "born in 1978".
-    """
-    before = question[: reading.start].rstrip(" ,")
-    if before.lower().endswith("born"):
-        return -1
-    return 0 if before or question[0].isdigit() else 1
+def _opens(question: str, reading: _Reading) -> bool:
+    """Whether the time opens the question ("In 1999, who …"); of equals, that one governs."""
+    return not question[: reading.start].strip() and not question[0].isdigit()
 
 
 def _read_ranges(question: str, now: datetime) -> Iterator[_Reading]:
@@ -174,7 +177,8 @@ def _read_points(question: str, now: datetime) -> Iterator[_Reading]:
             continue
         if point.evident or _is_year_here(question, match, preposition):
             period = _as_said(preposition, point.period, now)
-            yield _Reading(match.start(), match.end(), period, point.relative, _POINT)
+            rank = _DESCRIPTION if _DESCRIBES.search(question[: match.start()]) else _POINT
+            yield _Reading(match.start(), match.end(), period, point.relative, rank)
     for match in _BRACKETED.finditer(question):
         point = read_point(match["point"] or match["tail"], now.date())
         if point is not None and not point.relative:
@@ -223,7 +227,7 @@ def _read_adverbs(question: str, now: datetime) -> Iterator[_Reading]:
         if word[0].isupper() and question[:start].strip():
             continue
         period = day_of(now.date()) if word.lower() == "today" else _moment(now)
-        yield _Reading(start, match.end(), period, True, _NOW)
+        yield _Reading(start, match.end(), period, True, _ADVERB)
 
 
 def _moment(now: datetime) -> Period:

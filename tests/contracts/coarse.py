@@ -16,7 +16,10 @@ DIM = 16
 def unit_vectors(count: int, seed: int = 0, dim: int = DIM) -> NDArray[np.float32]:
     """Random directions, float32 [count, dim]."""
     raw = np.random.default_rng(seed).standard_normal((count, dim))
-    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+    scaled: NDArray[np.float32] = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(
+        np.float32
+    )
+    return scaled
 
 
 class CoarseIndexContract:
@@ -38,8 +41,9 @@ class CoarseIndexContract:
     def test_results_have_the_documented_types_and_shapes(self) -> None:
         index, vectors = self.filled()
         ids, scores = index.search(vectors[:4], 5)
-        assert (ids.dtype, ids.shape) == (np.int64, (4, 5))
-        assert (scores.dtype, scores.shape) == (np.float32, (4, 5))
+        assert ids.dtype == np.int64
+        assert ids.shape == scores.shape == (4, 5)
+        assert scores.dtype == np.float32
         assert index.dim == DIM
 
     def test_a_vector_finds_itself_with_cosine_one(self) -> None:

@@ -84,7 +84,10 @@ def clustered(count: int, clusters: int, seed: int = 0, dim: int = 64) -> NDArra
     centres = unit_vectors(clusters, seed=99, dim=dim)
     raw = centres[draw.integers(0, clusters, count)]
     raw = raw + 0.6 / np.sqrt(dim) * draw.standard_normal((count, dim))
-    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+    scaled: NDArray[np.float32] = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(
+        np.float32
+    )
+    return scaled
 
 
 @pytest.fixture(scope="module")

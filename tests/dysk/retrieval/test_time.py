@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -212,6 +213,10 @@ def test_what_is_left_reads_as_a_question(question: str, rest: str) -> None:
         ("Born 12 January 2000, she was given what title in 2017?", "2017"),
         ("In 1998, which team hired the man who was born in 1961?", "1998"),
         ("Who led it from 2005 to 2007 in the building of 1850?", "2005/2007"),
+        ("Who currently leads the company founded in 1950?", NOW_TEXT),
+        ("Who was the current champion of the league in 1999?", "1999"),
+        ("What was the firm now known as Northwind called in 1960?", "1960"),
+        ("Who bought the now-defunct shipyard in 1999?", "1999"),
         ("Who has been the current owner since 2019?", f"2019/{NOW_TEXT}"),
     ],
 )
@@ -261,7 +266,7 @@ def test_the_twenty_ninth_of_february_has_a_year_before() -> None:
 
 
 DATES = st.dates(date(1000, 1, 1), date(2100, 12, 31))
-RENDERINGS = [
+RENDERINGS: list[Callable[[date], str]] = [
     lambda d: d.isoformat(),
     lambda d: f"{MONTHS[d.month - 1]} {d.day}, {d.year}",
     lambda d: f"{d.day} {MONTHS[d.month - 1]} {d.year}",
