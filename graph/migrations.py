@@ -93,6 +93,8 @@ _STEPS: tuple[tuple[str, ...], ...] = (
             committed INTEGER NOT NULL,
             items TEXT NOT NULL -- JSON, ids and revisions only
         ) WITHOUT ROWID""",
+        # Erasing commits whose bytes may still be in the file.
+        "CREATE TABLE unscrubbed (revision INTEGER PRIMARY KEY REFERENCES commits)",
     ),
 )
 

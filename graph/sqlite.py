@@ -28,7 +28,13 @@ from graph.sqlite_connection import Readers, connect, inspect, translated
 from graph.sqlite_rows import commits_between
 from graph.sqlite_snapshot import SQLiteSnapshot
 from graph.sqlite_state import SQLiteState
-from graph.sqlite_writer import read_receipt, write_commit, write_receipt
+from graph.sqlite_writer import (
+    is_unscrubbed,
+    read_receipt,
+    scrub,
+    write_commit,
+    write_receipt,
+)
 from graph.store import Change, Commit, Receipt
 from graph.validate import check_batch
 
@@ -55,12 +61,11 @@ class SQLiteStore:
         self._committed = threading.Condition()
         self._readers = Readers(self._path)
         self._closed = False
-        self._residue = False
         with translated(self._path):
             inspect(self._path)
             self._writer = _open_writer(self._path)
-            # A crash may have cut an erasure short of this.
-            self._scrub()
+            if is_unscrubbed(self._writer):
+                scrub(self._writer)
 
     def apply(
         self,
@@ -94,8 +99,8 @@ class SQLiteStore:
                 if idempotency_key is not None:
                     kept = keep(receipt, fingerprint_of(batch))
                     write_receipt(connection, idempotency_key, kept)
-            if self._residue or any(change.kind == "erase" for change in plan.changes):
-                self._scrub()
+            if is_unscrubbed(self._writer):
+                scrub(self._writer)
         with self._committed:
             self._committed.notify_all()
         return receipt
@@ -176,14 +181,6 @@ class SQLiteStore:
             # Some errors, such as a full disk, make SQLite roll back by itself.
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-
-    def _scrub(self) -> None:
-        """Fold the log into the file and empty it: it holds erased bytes until then.
-
-        While another process reads, the log cannot be emptied; the next write tries again.
-        """
-        busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        self._residue = bool(busy)
 
 
 def _open_writer(path: Path) -> sqlite3.Connection:

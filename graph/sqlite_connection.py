@@ -85,8 +85,6 @@ def connect(path: Path) -> sqlite3.Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA foreign_keys = ON")
-    # An erased text must not survive in a temporary file.
-    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

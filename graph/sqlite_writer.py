@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 
@@ -22,9 +23,15 @@ def write_commit(connection: sqlite3.Connection, commit: Commit) -> None:
     for position, change in enumerate(commit.changes):
         writer.write(position, change)
     # Last, so that what the same commit still names is not taken for an orphan.
-    for change in commit.changes:
-        if change.kind == "erase" and change.fact_id is not None:
-            writer.erase(change.fact_id)
+    erased = [
+        change.fact_id
+        for change in commit.changes
+        if change.kind == "erase" and change.fact_id is not None
+    ]
+    for fact_id in erased:
+        writer.erase(fact_id)
+    if erased:
+        connection.execute("INSERT INTO unscrubbed VALUES (?)", (commit.revision,))
 
 
 def write_receipt(connection: sqlite3.Connection, key: str, kept: KeptReceipt) -> None:
@@ -33,6 +40,25 @@ def write_receipt(connection: sqlite3.Connection, key: str, kept: KeptReceipt) -
         "INSERT INTO receipts VALUES (?, ?, ?, ?, ?)",
         (key, kept.fingerprint, kept.revision, kept.committed, json.dumps(kept.items)),
     )
+
+
+def is_unscrubbed(connection: sqlite3.Connection) -> bool:
+    """True when bytes of an erased fact may still be in the file."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM unscrubbed)").fetchone()[0])
+
+
+def scrub(connection: sqlite3.Connection) -> None:
+    """Rewrite the file without the bytes of erased facts, and empty its log, which has them too.
+
+    ``secure_delete`` zeroes what is deleted, but rows that moved between pages leave copies behind
+    in their old places, and only a rewrite of the file is rid of them. An erasure stands without
+    it, so when another process reads or the disk is full this does nothing; it can be tried again.
+    """
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("VACUUM")
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if not busy:
+            connection.execute("DELETE FROM unscrubbed")
 
 
 def read_receipt(connection: sqlite3.Connection, key: str) -> KeptReceipt | None:

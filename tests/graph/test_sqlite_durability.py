@@ -1,0 +1,284 @@
+"""Killed, crowded, full, read-only, foreign: what was acknowledged stays, what is not ours too."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from graph import Add, SQLiteStore, StoreCorrupt, StoreUnavailable
+from graph.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate
+
+ROOT = Path(__file__).parents[2]
+BATCH = 3
+
+
+@contextmanager
+def writer(path: Path, name: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes batches and prints ``number revision`` of each acknowledged one."""
+    command = [sys.executable, "-m", "tests.graph.writer_process", path, name, str(BATCH)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def assert_sound(path: Path) -> list[int]:
+    """The file is whole, its feed gapless; the number of changes in each commit."""
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    with SQLiteStore(path) as store:
+        commits = store.changes(limit=10**6)
+        assert [commit.revision for commit in commits] == list(range(1, store.revision + 1))
+        return [len(commit.changes) for commit in commits]
+
+
+def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half_batch(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "facts.db"
+    chance = random.Random(20261124)
+    acknowledged: list[str] = []
+    for round in range(10):
+        with writer(path, f"writer{round}") as process:
+            assert process.stdout is not None
+            # The first line tells that it is past its imports; then it dies at any moment.
+            lines = [process.stdout.readline()]
+            time.sleep(chance.uniform(0, 0.06))
+            process.kill()
+            lines += process.stdout.readlines()
+        for line in lines:
+            # The last line may be cut short by the kill.
+            if line.endswith("\n"):
+                number, _ = line.split()
+                acknowledged += [f"writer{round}-{number}-{part}" for part in range(BATCH)]
+        assert set(assert_sound(path)) == {BATCH}
+        with SQLiteStore(path) as store:
+            stored = {fact.id for fact in store.snapshot().facts()}
+        assert stored >= set(acknowledged)
+    assert len(acknowledged) > 10 * BATCH
+
+
+def test_two_processes_and_a_reader_share_one_order(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    with writer(path, "left") as left, writer(path, "right") as right:
+        assert left.stdout is not None
+        assert right.stdout is not None
+        left.stdout.readline(), right.stdout.readline()
+        with SQLiteStore(path) as store:
+            seen = store.revision
+            for _ in range(10):
+                assert store.wait(seen, 30.0), "a commit of another process was not noticed"
+                with store.snapshot() as snapshot:
+                    # A snapshot never shows half a batch.
+                    facts = Counter(fact.revision for fact in snapshot.facts())
+                    assert set(facts.values()) == {BATCH}
+                    assert max(facts) == snapshot.revision
+                seen = store.revision
+            store.apply([Add("reader", "said", "so", id=f"reader-{part}") for part in range(BATCH)])
+        left.kill()
+        right.kill()
+        told = [
+            int(line.split()[1])
+            for process in (left, right)
+            if process.stdout is not None
+            for line in process.stdout
+            if line.endswith("\n")
+        ]
+    assert len(told) == len(set(told))
+    assert set(assert_sound(path)) == {BATCH}
+
+
+def test_stores_that_open_a_new_file_at_once_agree_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    script = """
+        import sys
+        from graph import Add, SQLiteStore
+        with SQLiteStore(sys.argv[1]) as store:
+            store.apply([Add(sys.argv[2], "was", "here")])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    processes = [subprocess.Popen([*command, f"p{n}"], cwd=ROOT) for n in range(4)]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    assert assert_sound(path) == [1] * 4
+
+
+def test_a_locked_file_is_unavailable_and_then_available(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store:
+        store._writer.execute("PRAGMA busy_timeout = 1")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable, match="another process keeps it locked"):
+                store.apply([Add("a", "b", "c")])
+            assert store.snapshot().count() == 0
+        assert store.apply([Add("a", "b", "c")]).revision == 1
+
+
+def test_a_full_disk_refuses_the_write_and_keeps_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store:
+        store.apply([Add("a", "b", "c", id="f")])
+    result = run(
+        """
+        import resource, sys
+        from graph import Add, Correct, SQLiteStore, StoreUnavailable
+        with SQLiteStore(sys.argv[1]) as store:
+            # No file of this process may grow past what the log needs for a few small commits.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+            batch = [Add("x" * 1000, "r", f"{n}" * 500) for n in range(1000)]
+            try:
+                store.apply(batch)
+            except StoreUnavailable as error:
+                print(error)
+            print(store.revision, store.snapshot().count(), store.snapshot().get("f").object)
+            print(store.apply([Correct("f", {"object": "d"})]).revision)
+        """,
+        path,
+    )
+    assert result.returncode == 0, result.stderr
+    error, state, revision = result.stdout.splitlines()
+    assert "full" in error
+    assert (state, revision) == ("1 1 c", "2")
+    assert assert_sound(path) == [1, 1]
+
+
+def test_a_read_only_file_is_read_and_refuses_writes(tmp_path: Path) -> None:
+    # Under /tmp and open to all: the script drops to a user who may read but not write.
+    folder = Path("/tmp") / f"dysk-read-only-{os.getpid()}"
+    folder.mkdir()
+    try:
+        path = folder / "facts.db"
+        with SQLiteStore(path) as store:
+            store.apply([Add("a", "b", "c", id="f")])
+        path.chmod(0o444)
+        folder.chmod(0o777)
+        result = run(
+            """
+            import os, sys
+            from graph import Add, SQLiteStore, StoreUnavailable
+            if os.getuid() == 0:
+                os.setuid(65534)
+            with SQLiteStore(sys.argv[1]) as store:
+                print(store.snapshot().get("f").object, store.revision)
+                print(store.apply([Add("x", "y", "z")], dry_run=True).items[0].outcome)
+                try:
+                    store.apply([Add("x", "y", "z")])
+                except StoreUnavailable as error:
+                    print(error)
+            """,
+            path,
+        )
+        assert result.returncode == 0, result.stderr
+        state, dry, error = result.stdout.splitlines()
+        assert (state, dry) == ("c 1", "created")
+        assert "read-only" in error
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all", b"x", b"SQLite format 3\0" + b"\xff" * 5000]
+)
+def test_a_file_of_another_kind_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(StoreCorrupt, match=r"not a SQLite database|damaged"):
+        SQLiteStore(path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE songs (title TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StoreCorrupt, match="not a dysk store"):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store:
+        store.apply([Add("a", "b", "c")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(StoreCorrupt, match="newer dysk"):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store:
+        store.apply([Add(f"s{number}", "r", "o") for number in range(500)])
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = b"\x55" * (len(damaged) - 4096)
+    path.write_bytes(damaged)
+    with pytest.raises(StoreCorrupt, match="damaged"), SQLiteStore(path) as store:
+        list(store.snapshot().facts())
+
+
+@pytest.mark.parametrize("place", ["missing/facts.db", "."])
+def test_a_path_that_cannot_be_a_file_says_so(tmp_path: Path, place: str) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        SQLiteStore(tmp_path / place)
+
+
+def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    path.touch()
+    with SQLiteStore(path) as store:
+        assert store.apply([Add("a", "b", "c")]).revision == 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_a_migration_that_fails_leaves_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.migrations._STEPS", (("CREATE TABLE a (b)", "NONSENSE"),))
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            migrate(connection)
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_a_store_opened_again_has_everything(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    batch = [Add("a", "b", "c", id="f", aliases=("A",), attributes={"n": [1]})]
+    with SQLiteStore(path) as store:
+        store.apply(batch, idempotency_key="k")
+        fact, commits = store.snapshot().get("f"), store.changes()
+    with SQLiteStore(str(path)) as store:
+        assert store.snapshot().get("f") == fact
+        assert store.changes() == commits
+        assert store.snapshot().resolve("A") == ["a"]
+        assert store.apply(batch, idempotency_key="k").replayed

@@ -1,0 +1,219 @@
+"""Random histories: the SQLite store answers every read as the memory store does."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from graph import (
+    Command,
+    Fact,
+    FactStore,
+    GraphError,
+    MemoryStore,
+    Period,
+    Receipt,
+    Relation,
+    SetRelation,
+    Snapshot,
+    SQLiteStore,
+    parse_date,
+)
+from tests.contracts.clock import Clock
+from tests.graph.strategies import IDS, NAMES, RELATIONS, SOURCES, SUBJECTS, batches, dates
+
+PAIRS = [(subject, relation) for subject in (*SUBJECTS, "Nowhere") for relation in RELATIONS]
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """What a call returns, or the error it raises, in a form that can be compared."""
+    try:
+        return call()
+    except GraphError as error:
+        return type(error), str(error), error.pointer
+
+
+def everything(snapshot: Snapshot, as_of: Period | None) -> dict[str, Any]:
+    """The answers to every kind of read."""
+    return {
+        "facts": list(snapshot.facts(as_of=as_of)),
+        "retracted": list(snapshot.facts(status="retracted")),
+        "superseded": list(snapshot.facts(status="superseded", as_of=as_of)),
+        "named": [list(snapshot.facts(subject=name, as_of=as_of)) for name in NAMES],
+        "objects": [list(snapshot.facts(object=name, relation="king")) for name in NAMES],
+        "sources": [list(snapshot.facts(source=source, limit=2)) for source in SOURCES],
+        "slots": snapshot.slots(PAIRS, as_of),
+        "timelines": [snapshot.timeline(name) for name in NAMES],
+        "entities": [(snapshot.resolve(name), snapshot.aliases(name)) for name in NAMES],
+        "relations": snapshot.relations(),
+        "settings": [snapshot.relation(name) for name in RELATIONS],
+        "count": snapshot.count(),
+        "histories": [outcome(partial(snapshot.history, id)) for id in IDS],
+        "current": [outcome(partial(snapshot.get, id)) for id in IDS],
+    }
+
+
+class StoresAgree(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.clock = Clock()
+        self.memory: FactStore = MemoryStore(self.clock)
+        self.sqlite: FactStore = SQLiteStore(self.folder / "facts.db", self.clock)
+        self.moments: list[Period] = []
+        self.pinned: list[tuple[Snapshot, list[Fact]]] = []
+
+    def teardown(self) -> None:
+        self.sqlite.close()
+        shutil.rmtree(self.folder)
+
+    @initialize()
+    def declare_the_relation_that_has_one_object(self) -> None:
+        self.apply([SetRelation(Relation("king", "one"))])
+
+    @rule(data=st.data(), dry_run=st.sampled_from((False, False, False, True)))
+    def write(self, data: st.DataObject, dry_run: bool) -> None:
+        self.apply(data.draw(self.batches()), dry_run=dry_run)
+
+    @rule(data=st.data())
+    def write_twice_under_one_key(self, data: st.DataObject) -> None:
+        batch, key = data.draw(self.batches()), f"key {self.memory.revision}"
+        first = self.apply(batch, idempotency_key=key)
+        if isinstance(first, Receipt):
+            # Another write between the two must not show in the answer.
+            self.apply(data.draw(self.batches()))
+            self.apply(batch, idempotency_key=key)
+
+    def batches(self) -> st.SearchStrategy[list[Command]]:
+        snapshot = self.memory.snapshot()
+        return batches([fact.id for fact in snapshot.facts()])
+
+    def apply(self, batch: list[Command], **options: Any) -> Any:
+        before = self.memory.revision
+        left, right = (
+            outcome(partial(store.apply, batch, **options)) for store in (self.memory, self.sqlite)
+        )
+        assert left == right
+        if not isinstance(left, Receipt) or left.dry_run or left.replayed:
+            assert self.memory.revision == before
+        return left
+
+    @rule(seconds=st.sampled_from((-100_000, -1, 1, 5, 86_400)))
+    def the_clock_moves(self, seconds: int) -> None:
+        self.moments.append(parse_date(self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")))
+        self.clock.move(seconds=seconds)
+
+    @rule()
+    def reopen(self) -> None:
+        self.sqlite.close()
+        self.pinned.clear()
+        self.sqlite = SQLiteStore(self.folder / "facts.db", self.clock)
+
+    @rule()
+    def pin(self) -> None:
+        snapshot = self.sqlite.snapshot()
+        self.pinned = [*self.pinned[-2:], (snapshot, list(snapshot.facts()))]
+
+    @invariant()
+    def a_pinned_snapshot_stays_but_for_what_is_erased(self) -> None:
+        changes = [change for commit in self.memory.changes() for change in commit.changes]
+        erased = {change.fact_id for change in changes if change.kind == "erase"}
+        for snapshot, facts in self.pinned:
+            assert list(snapshot.facts()) == [fact for fact in facts if fact.id not in erased]
+
+    @rule(data=st.data(), as_of=st.none() | dates.map(parse_date))
+    def read_at_a_revision(self, data: st.DataObject, as_of: Period | None) -> None:
+        revision = data.draw(st.integers(0, self.memory.revision))
+        with (
+            self.memory.snapshot(revision=revision) as left,
+            self.sqlite.snapshot(revision=revision) as right,
+        ):
+            assert everything(left, as_of) == everything(right, as_of)
+
+    @precondition(lambda self: self.moments)
+    @rule(data=st.data())
+    def read_what_was_known(self, data: st.DataObject) -> None:
+        moment = data.draw(st.sampled_from(self.moments))
+        left, right = (store.snapshot(known_at=moment) for store in (self.memory, self.sqlite))
+        assert left.revision == right.revision
+        assert list(left.facts()) == list(right.facts())
+
+    @rule(size=st.integers(1, 3))
+    def pages_join_to_the_whole(self, size: int) -> None:
+        snapshot = self.sqlite.snapshot()
+        paged, after = [], None
+        while page := list(snapshot.facts(after=after, limit=size)):
+            paged += page
+            after = page[-1].id
+        assert paged == list(snapshot.facts())
+
+    @rule(since=st.integers(0, 12), limit=st.integers(1, 5))
+    def feeds_agree(self, since: int, limit: int) -> None:
+        assert self.memory.changes(since, limit=limit) == self.sqlite.changes(since, limit=limit)
+
+    @invariant()
+    def feeds_are_gapless_and_time_never_runs_back(self) -> None:
+        commits = self.sqlite.changes()
+        assert commits == self.memory.changes()
+        assert [commit.revision for commit in commits] == list(range(1, self.sqlite.revision + 1))
+        times = [commit.recorded_at for commit in commits]
+        assert times == sorted(times)
+
+    @invariant()
+    def exclusive_facts_leave_no_contradiction_before_them(self) -> None:
+        facts = list(self.memory.snapshot().facts())
+        for earlier, later in combinations(facts, 2):
+            same_slot = (earlier.subject, earlier.relation) == (later.subject, later.relation)
+            if same_slot and earlier.object != later.object and later.statement.exclusive:
+                assert not earlier.interval.overlaps(later.interval)
+
+    @invariant()
+    def closed_facts_name_what_closed_them(self) -> None:
+        snapshot = self.memory.snapshot()
+        for fact in snapshot.facts():
+            if fact.status != "superseded":
+                assert fact.superseded_by is None
+                assert fact.valid_to == fact.statement.valid_to
+                continue
+            assert fact.superseded_by is not None
+            closer = snapshot.get(fact.superseded_by)
+            assert fact.valid_to == closer.valid_from
+            assert closer.status != "retracted"
+
+    @invariant()
+    def replaying_the_feed_gives_the_current_facts(self) -> None:
+        current = {}
+        for commit in self.sqlite.changes():
+            for change in commit.changes:
+                if change.kind == "erase":
+                    current.pop(change.fact_id, None)
+                elif change.after is not None:
+                    current[change.fact_id] = change.after
+        snapshot = self.sqlite.snapshot()
+        facts = [*snapshot.facts(), *snapshot.facts(status="retracted")]
+        assert current == {fact.id: fact for fact in facts}
+
+
+StoresAgree.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestStoresAgree = pytest.mark.slow(StoresAgree.TestCase)
