@@ -18,9 +18,9 @@ from benchmarks.results import Results, read_results, summarise_system, write_re
 from benchmarks.schema import BenchmarkError, content_sha256, read_questions
 from benchmarks.speed.cli import app as speed
 from benchmarks.systems import DEFAULT_SYSTEMS, choose_systems
-from dysk.cli import settings
+from dysk.cli import output, settings
 
-app = typer.Typer(help="Measure answers and speed.", no_args_is_help=True)
+app = typer.Typer(help="Measure answers and speed.", no_args_is_help=True, add_completion=False)
 app.add_typer(speed, name="speed")
 
 
@@ -86,15 +86,23 @@ def run(
         environment=environment(selected.model, selected.encoder),
     )
     write_results(results, folder)
-    typer.echo(markdown(results), nl=False)
+    _show(results, selected)
 
 
 @app.command()
 def report(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a run.")],
 ) -> None:
     """Print the results of a run as Markdown tables."""
-    typer.echo(markdown(read_results(folder)), nl=False)
+    _show(read_results(folder), settings.of(context))
+
+
+def _show(results: Results, selected: settings.Settings) -> None:
+    if selected.as_json:
+        output.print_json(asdict(results))
+    else:
+        typer.echo(markdown(results), nl=False)
 
 
 @contextmanager

@@ -63,11 +63,13 @@ def interleaved(
 ) -> Iterator[tuple[Question, System]]:
     """Each question to each system before the next question, so that a noisy minute hits all alike.
 
-    The system that goes first changes with every question: whoever comes later finds warmer caches.
+    Whoever comes later finds warmer caches, so every second question goes round backwards, and
+    every two questions another system goes first.
     """
     for number, question in enumerate(questions):
-        first = number % len(systems)
-        for system in (*systems[first:], *systems[:first]):
+        first = number // 2 % len(systems)
+        turn = [*systems[first:], *systems[:first]]
+        for system in reversed(turn) if number % 2 else turn:
             yield question, system
 
 

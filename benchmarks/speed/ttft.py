@@ -42,9 +42,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class ModeTimes:
-    """A mode's time to first token, and the mean tokens of its prompt and of facts attended."""
+    """A mode's time to first token, the medians of its stages, and mean tokens of what it read."""
 
     ttft_ms: Spread
+    stages_ms: dict[str, float]
     prompt_tokens: float
     knowledge_tokens: float
 
@@ -123,6 +124,7 @@ def measure(
         modes={
             mode: ModeTimes(
                 ttft_ms=spread(times[mode]),
+                stages_ms=_stages(given),
                 prompt_tokens=float(np.mean([a.usage.prompt_tokens for a in given])),
                 knowledge_tokens=float(np.mean([a.usage.knowledge_tokens for a in given])),
             )
@@ -142,6 +144,13 @@ def spread(values: Sequence[float]) -> Spread:
     """Percentiles 20, 50 and 80, linearly interpolated, to three decimals."""
     p20, median, p80 = (round(float(p), 3) for p in np.percentile(values, [20, 50, 80]))
     return Spread(p20, median, p80)
+
+
+def _stages(answers: Sequence[Answer]) -> dict[str, float]:
+    return {
+        stage: round(float(np.median([answer.timings_ms[stage] for answer in answers])), 3)
+        for stage in answers[0].timings_ms
+    }
 
 
 def table(result: FirstToken) -> str:

@@ -75,11 +75,11 @@ def workspaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeWorkspace]]
     yield made
 
 
-def bench(tmp_path: Path, *arguments: str) -> Result:
+def bench(tmp_path: Path, *arguments: str, form: Output = Output.text) -> Result:
     settings = Settings(
         data=tmp_path / "unused",
         graph="default",
-        output=Output.text,
+        output=form,
         model=None,
         encoder=None,
         origins={},
@@ -130,6 +130,8 @@ def test_a_run_leaves_results_and_samples_and_prints_the_table(
     assert not workspaces[0].path.exists()
     again = bench(tmp_path, "report", str(out))
     assert again.stdout == result.stdout
+    machine = bench(tmp_path, "report", str(out), form=Output.json)
+    assert json.loads(machine.stdout) == record
 
 
 def test_a_kept_data_folder_is_used_again(tmp_path: Path, workspaces: list[FakeWorkspace]) -> None:
@@ -191,8 +193,9 @@ def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_first_token_is_timed_over_given_facts(
-    tmp_path: Path, workspaces: list[FakeWorkspace]
+    tmp_path: Path, workspaces: list[FakeWorkspace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("benchmarks.speed.cli._far_reaching", lambda graph, workspace: graph)
     out = tmp_path / "ttft.json"
     result = bench(
         tmp_path,
@@ -213,6 +216,19 @@ def test_the_first_token_is_timed_over_given_facts(
     assert record["result"]["modes"]["attention"]["ttft_ms"]["median"] == 12
     assert record["result"]["attention_over_closed_book"]["median"] == 1.2
     assert "attention / closed book: 1.20" in result.stdout
+
+
+def test_a_result_that_cannot_be_written_is_printed_and_reported(
+    tmp_path: Path, workspaces: list[FakeWorkspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.speed.cli._far_reaching", lambda graph, workspace: graph)
+    facts = written(tmp_path / "facts.jsonl", FACTS)
+    result = bench(
+        tmp_path, "speed", "ttft", "--facts", facts, "--out", str(tmp_path), form=Output.json
+    )
+    assert isinstance(result.exception, BenchmarkError)
+    assert str(result.exception).startswith(f"cannot write {tmp_path}")
+    assert json.loads(result.stdout)["result"]["questions"] == 2
 
 
 def test_attention_and_hybrid_run_with_the_defaults_of_ask() -> None:

@@ -54,6 +54,7 @@ def test_decode_is_no_part_of_the_first_token(graph: FakeDysk) -> None:
     assert result.modes["closed_book"].ttft_ms == Spread(10, 10, 10)
     assert result.modes["attention"].ttft_ms == Spread(12, 12, 12)
     assert result.modes["rag"].ttft_ms == Spread(11, 11, 11)
+    assert result.modes["attention"].stages_ms == {"prefill": 12, "decode": 30, "total": 42}
     assert result.attention_over_closed_book == Spread(1.2, 1.2, 1.2)
     assert result.attention_over_rag == Spread(1.091, 1.091, 1.091)
     assert result.facts_in_prompt == 1
