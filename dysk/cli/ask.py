@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
@@ -58,7 +58,7 @@ def ask(
 ) -> None:
     """Ask the model a question about the graph.
 
-    Example: dysk ask "Who led the UK in March 2023?"
+    Example: dysk ask "Who was the head of government of the UK in March 2023?"
     """
     chosen = settings.of(context)
     check_question(question)
@@ -88,13 +88,14 @@ def panel(question: str, answer: Answer) -> Panel:
     about = [answer.status, f"as of {answer.as_of}", f"revision {answer.revision}", answer.mode]
     if answer.grounded is not None:
         about.append("grounded" if answer.grounded else "not grounded: no fact in evidence says so")
-    parts: list[Text | object] = [spoken, Text(" · ".join(about), style="dim")]
+    parts: list[RenderableType] = [spoken, Text(" · ".join(about), style="dim")]
     if answer.evidence:
-        parts += [Text(), output.table(("attention", "fact", "valid", "source"), _rows(answer))]
+        rows = [_row(evidence) for evidence in answer.evidence]
+        parts += [Text(), output.table(("attention", "fact", "valid", "source"), rows)]
     if answer.conflicts:
         parts.append(Text(f"these facts disagree: {', '.join(answer.conflicts)}", style="yellow"))
     parts += [Text(), Text(timings(answer), style="dim")]
-    return Panel(Group(*parts), title=Text(question), title_align="left", expand=False)  # type: ignore[arg-type]
+    return Panel(Group(*parts), title=Text(question), title_align="left", expand=False)
 
 
 def timings(answer: Answer) -> str:
@@ -111,10 +112,6 @@ def bar(share: float | None) -> str:
         return "–"
     filled = round(max(0.0, min(1.0, share)) * _BAR)
     return f"{'█' * filled}{'░' * (_BAR - filled)} {share:4.0%}"
-
-
-def _rows(answer: Answer) -> list[tuple[str, str, str, str]]:
-    return [_row(evidence) for evidence in answer.evidence]
 
 
 def _row(evidence: Evidence) -> tuple[str, str, str, str]:

@@ -51,6 +51,7 @@ def demo(
         steps = [_ask(graph, chosen, "before")]
         written = graph.add(*UPDATE, valid_from=today, source=_SOURCE)
         if not chosen.as_json:
+            output.out().print("Now a fact changes (imagined, for the demo):", style="bold")
             output.print_receipt(written, as_json=False)
         steps.append(_ask(graph, chosen, "after"))
         steps.append(_ask(graph, chosen, "earlier", as_of=EARLIER))
@@ -61,7 +62,7 @@ def demo(
     if keep is None:
         output.say("Now try: dysk demo --keep world.dysk, and then ask it questions of your own")
     else:
-        output.say(f'Now try: dysk --data {keep} ask "Who led the UK in March 2023?"')
+        output.say(f'Now try: dysk --data {keep} ask "What was the capital of Kazakhstan in 2020?"')
 
 
 def example_lines() -> list[bytes]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, cast
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -105,10 +104,10 @@ def _format(file: str, given: Format | None) -> Format:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
+def _opened(file: str) -> Iterator[tuple[BufferedReader, int | None]]:
     """The raw bytes of a file or of stdin, and how many there are, where that is known."""
     if file == "-":
-        yield sys.stdin.buffer, None
+        yield BufferedReader(cast("RawIOBase", sys.stdin.buffer)), None
         return
     path = Path(file)
     try:
@@ -118,26 +117,27 @@ def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
     with stream:
-        yield stream, path.stat().st_size
+        yield stream, path.stat().st_size or None  # a pipe has no size
 
 
-def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def _lines(stream: BufferedReader, name: str) -> Iterator[bytes]:
     """Lines, unpacked if the first bytes say gzip. Raises InputError when the file breaks off."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
-    if not buffered.peek(2).startswith(_GZIP):
-        yield from buffered
+    if not stream.peek(2).startswith(_GZIP):
+        yield from stream
         return
     try:
-        with gzip.open(buffered) as unpacked:
+        with gzip.open(stream) as unpacked:
             yield from unpacked
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise InputError(
-            f"{name} is not a whole gzip file: what could be read of it is stored; "
-            "fetch the file again, importing it twice does no harm"
+            f"{name} is not a whole gzip file, and lines before the break may be stored: "
+            "fetch the file again and import it, what is stored is not stored twice"
         ) from None
 
 
-def _with_progress(lines: Iterable[bytes], stream: BinaryIO, size: int | None) -> Iterator[bytes]:
+def _with_progress(
+    lines: Iterable[bytes], stream: BufferedReader, size: int | None
+) -> Iterator[bytes]:
     """The same lines, with a bar on stderr where that is a terminal; bytes read move it."""
     console = output.err()
     if not console.is_terminal:
@@ -154,20 +154,27 @@ def _with_progress(lines: Iterable[bytes], stream: BinaryIO, size: int | None) -
 
 
 def _write(path: Path, lines: Iterable[str]) -> int:
-    """Write all lines or leave the old file as it was; returns how many."""
+    """Write all lines, or leave the old file as it was; returns how many. Raises InputError."""
+    if path.exists() and not path.is_file():  # a pipe or a device is not replaced
+        return _fill(path, path.suffix, lines)
+    target = path.resolve()
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        count = _fill(scratch, path.suffix, lines)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return count
+
+
+def _fill(path: Path, suffix: str, lines: Iterable[str]) -> int:
     count = 0
+    opened = gzip.open if suffix == ".gz" else open
     try:
-        descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write to {path.parent}: {error.strerror}") from None
-    try:
-        os.close(descriptor)
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(scratch, "wt", encoding="utf-8") as target:
+        with opened(path, "wt", encoding="utf-8") as target:
             for line in lines:
                 target.write(f"{line}\n")
                 count += 1
-        Path(scratch).replace(path)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write in {path.parent}: {error.strerror}") from None
     return count

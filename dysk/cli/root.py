@@ -8,7 +8,9 @@ through entry points: dysk never imports upwards (docs/adr/0004-cli-and-layers.m
 from __future__ import annotations
 
 import importlib.util
+import sys
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,6 +117,8 @@ for _verbs in (demo, ask, reading, facts, files, doctor, config):
 
 def main() -> None:
     """Entry point of the ``dysk`` console script."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # facts are, whatever the terminal's locale
     app(prog_name="dysk")
 
 

@@ -15,7 +15,7 @@ from dysk.answer import Answer, Evidence
 from dysk.cli.ask import bar, panel, timings
 from tests.dysk.cli.calls import ROOT, call, read, run, succeed
 
-QUESTION = "Who led the UK in March 2023?"
+QUESTION = "Who was the head of government of the UK in March 2023?"
 EVIDENCE = Evidence(
     fact_id="f6",
     text="The head of government of United Kingdom is Rishi Sunak.",

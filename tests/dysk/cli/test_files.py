@@ -135,6 +135,21 @@ def test_export_writes_a_file_and_compresses_by_its_name(tmp_path: Path) -> None
     assert plain.read_text() == gzip.decompress(packed.read_bytes()).decode() == printed
 
 
+def test_an_export_follows_a_link_and_writes_into_a_pipe_without_replacing_either(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "data"
+    succeed(data, "import", write(tmp_path / "facts.jsonl", LINES))
+    printed = succeed(data, "export")
+    real, link = tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+    real.write_text("older")
+    link.symlink_to(real)
+    succeed(data, "export", str(link))
+    assert link.is_symlink()
+    assert real.read_text() == printed
+    assert run(data, "export", "/dev/stdout").stdout == printed
+
+
 def test_a_failed_export_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "out" / "facts.jsonl"
     target.parent.mkdir()

@@ -37,6 +37,15 @@ def test_a_pipe_gets_long_text_uncut(tmp_path: Path) -> None:
     assert long in result.stdout
 
 
+def test_output_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    add(tmp_path, "Zürich", "名前", "Łódź")
+    surroundings = environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    for form in ("text", "json"):
+        result = run(tmp_path, "--output", form, "timeline", "Zürich", env=surroundings)
+        assert result.returncode == 0, result.stderr
+        assert "名前" in result.stdout
+
+
 def test_changes_name_every_commit_and_what_it_did(tmp_path: Path) -> None:
     older, newer = fill(tmp_path)
     shown = succeed(tmp_path, "changes")
