@@ -145,4 +145,5 @@ def _from_statement(statement: Statement) -> dict[str, object]:
 
 def _is_plain(fact: Fact, cardinality: Cardinality) -> bool:
     """True when an ordinary Add of the record would state just this."""
-    return cardinality == "many" and fact.statement == Statement(fact.valid_to)
+    said = Statement(fact.valid_to)
+    return cardinality == "many" and fact.status == "active" and fact.statement == said

@@ -27,7 +27,7 @@ BATCH = 3
 @contextmanager
 def writer(path: Path, name: str) -> Iterator[subprocess.Popen[str]]:
     """A process that writes batches and prints ``number revision`` of each acknowledged one."""
-    command = [sys.executable, "-m", "tests.graph.writer_process", path, name, str(BATCH)]
+    command = [sys.executable, "-m", "tests.graph.writer_process", str(path), name, str(BATCH)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process

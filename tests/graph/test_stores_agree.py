@@ -198,7 +198,7 @@ class StoresAgree(RuleBasedStateMachine):
 
     @invariant()
     def replaying_the_feed_gives_the_current_facts(self) -> None:
-        current = {}
+        current: dict[str | None, Fact] = {}
         for commit in self.sqlite.changes():
             for change in commit.changes:
                 if change.kind == "erase":

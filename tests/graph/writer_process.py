@@ -1,7 +1,7 @@
 """A process that writes facts for ever and prints each batch once it is acknowledged.
 
-Run as ``python -m tests.graph.writer_process PATH NAME SIZE``: batches of SIZE facts, so that half a
-batch would show.
+Run as ``python -m tests.graph.writer_process PATH NAME SIZE``: batches of SIZE facts, so that half
+a batch would show.
 """
 
 from __future__ import annotations
