@@ -14,9 +14,9 @@ AnswerStatus = Literal["answered", "abstained", "conflict"]
 class Evidence:
     """A fact that the model read, and how much.
 
-    ``attention`` is the share of the retrieval heads' attention that the fact received while the answer was
-    formed, in [0, 1], and sums to at most 1 over an answer; None where nothing was read by attention.
-    ``coarse_score`` ranks the fact against the question before the model saw it.
+    ``attention`` is the share of the retrieval heads' attention that the fact received while the
+    answer was formed, in [0, 1], and sums to at most 1 over an answer; None where nothing was read
+    by attention. ``coarse_score`` ranks the fact against the question before the model saw it.
     """
 
     fact_id: str
@@ -33,7 +33,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens: of the prompt (facts read by attention are not in it), spoken, and read as knowledge."""
+    """Tokens of the prompt (facts read by attention are not in it), spoken, and of facts read."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -44,11 +44,12 @@ class Usage:
 class Answer:
     """An answer, its evidence and its cost.
 
-    ``status`` is ``abstained`` when the graph holds nothing that answers (``text`` says so in words),
-    ``conflict`` when valid facts disagree (``conflicts`` are their ids). ``grounded``: the text speaks the
-    object of a fact in evidence; None when that was not checked. ``revision`` is the one state of the graph that
-    the whole answer was read from, ``as_of`` the time asked about. ``timings_ms`` has the stages time, coarse,
-    encode, select, prefill, decode, total; time to first token is all but decode.
+    ``status`` is ``abstained`` when the graph holds nothing that answers (``text`` says so in
+    words), ``conflict`` when valid facts disagree (``conflicts`` are their ids). ``grounded``: the
+    text speaks the object of a fact in evidence; None when that was not checked. ``revision`` is
+    the one state of the graph that the whole answer was read from, ``as_of`` the time asked about.
+    ``timings_ms`` has the stages time, coarse, encode, select, prefill, decode, total; time to
+    first token is all but decode.
     """
 
     text: str

@@ -10,7 +10,9 @@ class DyskError(Exception):
 
 
 class ModelUnavailable(DyskError):
-    """No language model or encoder could be found or loaded. Writes and searches by name still work."""
+    """No language model or encoder could be found or loaded. Writes and searches by name still
+    work.
+    """
 
     code = "model_unavailable"
 

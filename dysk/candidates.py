@@ -1,0 +1,134 @@
+"""Coarse retrieval: the C facts that may answer, valid at the time asked about, at one revision.
+
+The index proposes slots; what holds in them is read from the pinned snapshot in one batch. So the
+time filter is exact, and no fact that is superseded, ended or not yet true takes a candidate's
+place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dysk.retrieval import fusion
+from dysk.retrieval.encoder import TextEncoder
+from dysk.retrieval.fusion import rank
+from dysk.retrieval.mentions import Mention
+from dysk.retrieval.time import TimeInterpretation, interpret
+from dysk.retrieval.verbalize import verbalize
+from dysk.sync import Syncer
+from graph.fact import Fact
+from graph.interval import Period
+from graph.store import Snapshot
+
+REACH = 0.2
+"""A candidate whose score trails the best by more can no longer be chosen (docs/log.md), so it is
+left out before its block is made: that is what a first question about new facts spends its time on.
+"""
+_SURE = 0.8
+"""Mention score from which a name counts as certain."""
+_WORSE_FIT, _WORST_FIT = 0.1, 0.2
+"""What a fact loses beside one of the same slot whose time fits the period better, a step and at
+most.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A fact, its sentence, and its coarse score in [−1, 1.3]: a cosine, more if named outright."""
+
+    fact: Fact
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as the coarse stage sees it: without its time words, which say nothing about who or
+    what is meant and pull its vector f32[dim] away from the keys."""
+
+    vector: NDArray[np.float32]
+    mentions: list[Mention]
+
+
+def read_query(
+    question: str, syncer: Syncer, encoder: TextEncoder, now: datetime
+) -> tuple[Query, TimeInterpretation]:
+    """What a question asks about, and when. A date inside a known name is part of the name."""
+    names = [
+        (mention.start, mention.end)
+        for mention in syncer.mentions.find(question)
+        if mention.score >= _SURE
+    ]
+    time = interpret(question, now, names)
+    timeless = time.question_without_time
+    query = Query(encoder.encode([timeless])[0], syncer.mentions.find(timeless))
+    return query, time
+
+
+def retrieve(
+    syncer: Syncer,
+    snapshot: Snapshot,
+    query: Query,
+    as_of: Period,
+    count: int,
+    *,
+    reach: float = REACH,
+) -> list[Candidate]:
+    """The best ``count`` candidates, best first, none more than ``reach`` behind the best.
+
+    Slots without a valid fact are skipped, and the search widens until enough are found or the
+    index is spent.
+    """
+    found: list[Candidate] = []
+    seen: set[int] = set()
+    width = 2 * count
+    while True:
+        ranked = rank(query.vector, query.mentions, syncer.index, syncer.slots_of, width)
+        found += _valid(syncer, snapshot, [c for c in ranked if c.slot not in seen], as_of)
+        seen.update(c.slot for c in ranked)
+        if len(found) >= count or len(ranked) < width:
+            break
+        width *= 4
+    unique: dict[str, Candidate] = {}
+    for candidate in sorted(found, key=lambda c: -c.score):
+        unique.setdefault(candidate.text, candidate)
+    best = list(unique.values())[:count]
+    return [candidate for candidate in best if candidate.score >= best[0].score - reach]
+
+
+def _valid(
+    syncer: Syncer, snapshot: Snapshot, ranked: list[fusion.Candidate], as_of: Period
+) -> list[Candidate]:
+    slots = syncer.slots(c.slot for c in ranked)
+    score_of = {slot: c.score for slot, c in zip(slots, ranked, strict=True) if slot}
+    found = []
+    for slot, facts in snapshot.slots(score_of, as_of).items():
+        relation = snapshot.relation(slot[1])
+        fit = [_fit(fact, as_of, happens=relation.cardinality == "many") for fact in facts]
+        ranks = {value: rank for rank, value in enumerate(sorted(set(fit), reverse=True))}
+        found += [
+            Candidate(
+                fact,
+                verbalize(fact, relation),
+                score_of[slot] - min(_WORSE_FIT * ranks[value], _WORST_FIT),
+            )
+            for fact, value in zip(facts, fit, strict=True)
+        ]
+    return found
+
+
+def _fit(fact: Fact, as_of: Period, *, happens: bool) -> tuple[bool, int]:
+    """How well a fact's time fits the period: began within it, then the seconds of it that it
+    covers.
+
+    Of several prizes or jobs the one that began in the year asked about is meant, of several
+    holders of one office the one who held it longest. Facts that cover the whole period are alike,
+    so a day asked about decides nothing.
+    """
+    interval = fact.interval
+    covered = min(interval.end, as_of.end) - max(interval.start, as_of.start)
+    return happens and as_of.start <= interval.start < as_of.end, covered

@@ -1,0 +1,325 @@
+"""``Dysk``: one graph in your own process. Push facts, ask, look back.
+
+with Dysk.open("world.dysk") as d:
+    d.add("UK", "head of government", "Keir Starmer", valid_from="2024-07-05")
+    answer = d.ask("Who leads the UK?")
+    answer.text, answer.evidence, answer.status
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from dysk.answer import Answer, Evidence, Grounding, Mode
+from dysk.checks import check_question
+from graph import (
+    Add,
+    Cardinality,
+    Command,
+    Commit,
+    Correct,
+    End,
+    Erase,
+    Fact,
+    FactStore,
+    OnConflict,
+    Receipt,
+    Relation,
+    Retract,
+    SetRelation,
+    Snapshot,
+    Status,
+    parse_date,
+)
+from graph.interchange import ImportReport, csv, jsonl
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from dysk.engine import Engine
+    from dysk.sync import Syncer
+    from dysk.workspace import Workspace
+
+Format = Literal["jsonl", "csv"]
+
+
+class Dysk:
+    """One graph. Thread-safe; one ask at a time speaks, writes and reads never wait for it."""
+
+    def __init__(self, name: str, store: FactStore, workspace: Workspace) -> None:
+        self.name = name
+        self.store = store
+        self._workspace = workspace
+        self._owns_workspace = False
+        self._syncer: Syncer | None = None
+        self._engine: Engine | None = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        graph: str = "default",
+        model: str | None = None,
+        encoder: str | None = None,
+    ) -> Dysk:
+        """Open a graph of the data folder ``path``, made if missing. Close it when done.
+
+        ``model`` and ``encoder`` are folders, .gguf files or hub ids. Raises DataFolderError,
+        StoreCorrupt.
+        """
+        from dysk.workspace import Workspace
+
+        opened = Workspace(path, model=model, encoder=encoder).graph(graph, create=True)
+        opened._owns_workspace = True
+        return opened
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        commands: Sequence[Command],
+        *,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Receipt:
+        """Apply a batch as one commit, durable on return, all or nothing; see
+        graph.FactStore.apply.
+        """
+        return self.store.apply(commands, idempotency_key=idempotency_key, dry_run=dry_run)
+
+    def add(
+        self,
+        subject: str,
+        relation: str,
+        object: str,
+        *,
+        valid_from: str | None = None,
+        valid_to: str | None = None,
+        source: str | None = None,
+        external_id: str | None = None,
+        attributes: Mapping[str, object] | None = None,
+        id: str | None = None,
+        aliases: Sequence[str] = (),
+        object_aliases: Sequence[str] = (),
+        on_conflict: OnConflict | None = None,
+        dry_run: bool = False,
+    ) -> Receipt:
+        """State a fact; fields as in graph.Add. ``receipt.items[0].fact`` is what is stored."""
+        command = Add(
+            subject,
+            relation,
+            object,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            source=source,
+            external_id=external_id,
+            attributes=attributes or {},
+            id=id,
+            on_conflict=on_conflict,
+            aliases=tuple(aliases),
+            object_aliases=tuple(object_aliases),
+        )
+        return self.apply([command], dry_run=dry_run)
+
+    def end(self, fact_id: str, at: str, *, expect_revision: int | None = None) -> Receipt:
+        """The fact stopped being true at ``at``."""
+        return self.apply([End(fact_id, at, expect_revision)])
+
+    def correct(
+        self, fact_id: str, *, expect_revision: int | None = None, **changes: object
+    ) -> Receipt:
+        """The fact was recorded wrongly: give the right fields. The old version stays under
+        ``known_at``.
+        """
+        return self.apply([Correct(fact_id, changes, expect_revision)])
+
+    def retract(self, fact_id: str, *, expect_revision: int | None = None) -> Receipt:
+        """The fact was never true."""
+        return self.apply([Retract(fact_id, expect_revision)])
+
+    def erase(self, fact_id: str) -> Receipt:
+        """Remove the fact's bytes from the store and, where they are loaded, index, caches and fact
+        memory.
+        """
+        receipt = self.apply([Erase(fact_id)])
+        if self._syncer is not None:
+            self._syncer.catch_up(receipt.revision)
+        return receipt
+
+    def set_relation(
+        self, name: str, *, cardinality: Cardinality = "many", template: str | None = None
+    ) -> Receipt:
+        """Declare whether a subject has one object at a time, and how a fact is worded."""
+        return self.apply([SetRelation(Relation(name, cardinality, template))])
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def get(self, fact_id: str) -> Fact:
+        """The current version. Raises NotFound."""
+        with self.store.snapshot() as snapshot:
+            return snapshot.get(fact_id)
+
+    def facts(
+        self,
+        *,
+        subject: str | None = None,
+        relation: str | None = None,
+        object: str | None = None,
+        source: str | None = None,
+        status: Status | None = None,
+        as_of: str | None = None,
+        known_at: str | None = None,
+        at_revision: int | None = None,
+        limit: int | None = None,
+    ) -> list[Fact]:
+        """Facts that match every filter, in order of their first recording."""
+        with self._snapshot(known_at, at_revision) as snapshot:
+            return list(
+                snapshot.facts(
+                    subject=subject,
+                    relation=relation,
+                    object=object,
+                    source=source,
+                    status=status,
+                    as_of=None if as_of is None else parse_date(as_of),
+                    limit=limit,
+                )
+            )
+
+    def history(self, fact_id: str) -> list[Fact]:
+        """Every version of a fact, oldest first."""
+        with self.store.snapshot() as snapshot:
+            return snapshot.history(fact_id)
+
+    def timeline(self, entity: str) -> list[Fact]:
+        """Facts about an entity, by name or alias, in order of their start."""
+        with self.store.snapshot() as snapshot:
+            return snapshot.timeline(entity)
+
+    def changes(self, since: int = 0, limit: int = 1000) -> list[Commit]:
+        """The change feed after a revision."""
+        return self.store.changes(since, limit=limit)
+
+    def to_networkx(self, as_of: str | None = None) -> nx.MultiDiGraph:
+        """The graph as networkx sees it: entities as nodes, facts as edges."""
+        from graph.view import to_networkx
+
+        with self.store.snapshot() as snapshot:
+            return to_networkx(snapshot, None if as_of is None else parse_date(as_of))
+
+    def import_lines(
+        self,
+        lines: Iterable[bytes],
+        *,
+        format: Format = "jsonl",
+        extra_attributes: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """Add facts from lines of JSON or CSV; bad lines are reported and the rest goes in."""
+        load = jsonl.load if format == "jsonl" else csv.load
+        extra: Literal["attributes", "reject"] = "attributes" if extra_attributes else "reject"
+        return load(self.store, lines, extra=extra, progress=progress)
+
+    def export_lines(self, *, format: Format = "jsonl", as_of: str | None = None) -> Iterator[str]:
+        """Lines that ``import_lines`` reads back; JSON Lines are lossless."""
+        writer = jsonl if format == "jsonl" else csv
+        with self.store.snapshot() as snapshot:
+            yield from writer.dump(snapshot, None if as_of is None else parse_date(as_of))
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def search(self, text: str, *, as_of: str | None = None, limit: int = 8) -> list[Evidence]:
+        """Facts ranked against a text, without the language model."""
+        check_question(text)
+        from dysk.engine import search
+
+        with self.store.snapshot() as snapshot:
+            return search(self.syncer(), self._workspace.encoder(), snapshot, text, as_of, limit)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        as_of: str | None = None,
+        known_at: str | None = None,
+        min_revision: int | None = None,
+        mode: Mode = "attention",
+        candidates: int = 32,
+        top_k: int = 4,
+        grounding: Grounding = "check",
+        max_tokens: int = 32,
+    ) -> Answer:
+        """Answer a question from the graph; see dysk.engine.Engine.ask."""
+        check_question(question)
+        return self.engine().ask(
+            question,
+            as_of=as_of,
+            known_at=known_at,
+            min_revision=min_revision,
+            mode=mode,
+            candidates=candidates,
+            top_k=top_k,
+            grounding=grounding,
+            max_tokens=max_tokens,
+        )
+
+    def syncer(self) -> Syncer:
+        """The graph's index, built from the feed on first use and followed from then on."""
+        with self._lock:
+            if self._syncer is None:
+                from dysk.sync import Syncer
+
+                self._syncer = Syncer(
+                    self.store, self._workspace.vectors(), on_erase=self._workspace.forget
+                )
+                self._syncer.follow()
+            return self._syncer
+
+    def engine(self) -> Engine:
+        """What answers; loads the models on first use."""
+        with self._lock:
+            if self._engine is None:
+                from dysk.engine import Engine
+
+                self._engine = Engine(
+                    self.store,
+                    self.syncer(),
+                    self._workspace.encoder(),
+                    self._workspace.model(),
+                    self._workspace.heads(),
+                )
+            return self._engine
+
+    def close(self) -> None:
+        """Stop following and close the store; safe to call twice."""
+        with self._lock:
+            if self._syncer is not None:
+                self._syncer.close()
+                self._syncer = None
+            self._engine = None
+            self.store.close()
+        if self._owns_workspace:
+            self._owns_workspace = False
+            self._workspace.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _snapshot(self, known_at: str | None, at_revision: int | None) -> Snapshot:
+        return self.store.snapshot(
+            revision=at_revision, known_at=None if known_at is None else parse_date(known_at)
+        )

@@ -1,0 +1,296 @@
+"""The frozen language model: prompts with cached prefixes, fact blocks, and greedy speech.
+
+Positions are laid out as ``prefix | facts | question | answer``. The facts of an ask all occupy the
+same positions, right after the prefix that they were encoded behind; the question starts after the
+longest of them, as it would in a prompt that held one fact. Nothing of a fact enters the prompt
+unless the mode is rag or hybrid.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.utils import logging
+
+from dysk.attention import Attachment, FactMemory, Reading, attach
+from dysk.drafts import continuation
+from dysk.errors import InvalidQuestion, ModelUnavailable
+from dysk.models import fingerprint
+
+INSTRUCTION = "Use these facts to answer the question.\n"
+_SENTINEL = "\u2042"
+_BATCH = 16
+
+Layers = list[tuple[Tensor, Tensor]]
+"""Keys and values [B, KVH, T, D] of each layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What the model said, in how many tokens, and what it cost in milliseconds."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    prefill_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    ids: list[int]
+    layers: Layers
+
+
+class LanguageModel:
+    """A causal LM with a fact memory. One forward pass at a time: callers hold ``lock``."""
+
+    def __init__(self, folder: Path, *, memory_bytes: int = 512 << 20) -> None:
+        try:
+            logging.disable_progress_bar()
+            self.model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, attn_implementation="sdpa", local_files_only=True
+            )
+            self.model.eval()
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:
+            raise ModelUnavailable(
+                f"the language model in {folder} cannot be loaded ({error}). If it is in the "
+                "cache of dysk, delete it and it will be made again; else check the files"
+            ) from error
+        self.model.requires_grad_(False)
+        self.name = folder.name
+        self.fingerprint = fingerprint(folder)
+        self.lock = threading.RLock()
+        config = self.model.config.get_text_config()
+        self.attachment: Attachment = attach(self.model)
+        self.memory = FactMemory(
+            self.encode_blocks,
+            layers=config.num_hidden_layers,
+            kv_heads=config.num_key_value_heads,
+            head_dim=getattr(config, "head_dim", None)
+            or config.hidden_size // config.num_attention_heads,
+            budget_bytes=memory_bytes,
+        )
+        self.max_tokens = int(config.max_position_embeddings)
+        head, self._tail = self._chat_frame()
+        self._closed_prefix = self._prefix(head)
+        self._facts_prefix = self._prefix(head + INSTRUCTION)
+        self._stop = self._stop_tokens()
+
+    # -- blocks ---------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def encode_blocks(self, sentences: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values [L, T, KVH, D] of each sentence, encoded alone behind the facts prefix.
+
+        Sentences of one length share a batch, so no padding is computed.
+        """
+        ids = [self._ids(f"- {sentence}\n") for sentence in sentences]
+        blocks: dict[int, tuple[Tensor, Tensor]] = {}
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        while order:
+            length = len(ids[order[0]])
+            batch = [i for i in order[:_BATCH] if len(ids[i]) == length]
+            order = order[len(batch) :]
+            layers = self._encode_batch(torch.tensor([ids[i] for i in batch]))
+            for row, i in enumerate(batch):
+                blocks[i] = (
+                    torch.stack([keys[row].transpose(0, 1) for keys, _ in layers]),
+                    torch.stack([values[row].transpose(0, 1) for _, values in layers]),
+                )
+        return [blocks[i] for i in range(len(ids))]
+
+    def _encode_batch(self, ids: Tensor) -> Layers:
+        prefix = self._facts_prefix
+        cache = _cache(prefix.layers, batch=len(ids))
+        start = len(prefix.ids)
+        self.model.base_model(
+            ids,
+            past_key_values=cache,
+            position_ids=torch.arange(start, start + ids.shape[1])[None],
+            use_cache=True,
+        )
+        return [(keys[:, :, start:], values[:, :, start:]) for keys, values in _layers(cache)]
+
+    # -- prompts --------------------------------------------------------------------------------
+
+    def question_ids(self, question: str, *, closed: bool = False) -> list[int]:
+        """Tokens from the question to where the answer begins. Raises InvalidQuestion when too
+        long.
+        """
+        ids = self._ids((question if closed else f"\nQuestion: {question}") + self._tail)
+        if len(ids) > self.max_tokens // 2:
+            raise InvalidQuestion(
+                f"the question has {len(ids)} tokens and the model reads {self.max_tokens} in all: "
+                "ask a shorter question"
+            )
+        return ids
+
+    def fact_ids(self, sentence: str) -> list[int]:
+        """Tokens of a fact in a rag prompt: the very ones that its block is made of."""
+        return self._ids(f"- {sentence}\n")
+
+    def draft_ids(self, sentence: str) -> list[int]:
+        """Tokens of a fact as an answer would begin with it."""
+        return self._ids(sentence)
+
+    # -- passes ---------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def probe(self, question_ids: list[int], layers: frozenset[int], span: int) -> Any:
+        """Queries of the plain question in these layers; the pass stops after the last of them.
+
+        ``span`` is the longest block of the facts that will be scored: the question stands behind
+        it.
+        """
+        with self.attachment.probing(layers) as probe:
+            self._forward(
+                question_ids,
+                _cache(self._facts_prefix.layers),
+                len(self._facts_prefix.ids) + span,
+            )
+        return probe
+
+    @torch.inference_mode()
+    def speak(
+        self,
+        question_ids: list[int],
+        *,
+        reading: Reading | None = None,
+        span: int = 0,
+        context: Sequence[list[int]] = (),
+        closed: bool = False,
+        drafts: Sequence[list[int]] = (),
+        max_tokens: int = 32,
+    ) -> Spoken:
+        """Greedy decoding to the end of the line.
+
+        ``reading`` attends to facts (``span`` is their longest block); ``context`` puts facts'
+        tokens into the prompt; ``drafts`` are token sequences that the answer may repeat: whatever
+        of them the model would have said anyway is verified many tokens at a time, and the text is
+        the same without them.
+        """
+        prefix = self._closed_prefix if closed else self._facts_prefix
+        prompt = [token for fact in context for token in fact] + question_ids
+        cache = _cache(prefix.layers)
+        start = len(prefix.ids) + span
+        began = time.perf_counter()
+        if reading is None:
+            said, first = self._speak(prompt, cache, start, drafts, max_tokens, None)
+        else:
+            with self.attachment.reading(reading):
+                said, first = self._speak(prompt, cache, start, drafts, max_tokens, reading)
+        ended = time.perf_counter()
+        return Spoken(
+            text=self.tokenizer.decode(said, skip_special_tokens=True).strip(),
+            prompt_tokens=len(prefix.ids) + len(prompt),
+            completion_tokens=len(said),
+            prefill_ms=(first - began) * 1e3,
+            decode_ms=(ended - first) * 1e3,
+        )
+
+    def _speak(
+        self,
+        prompt: list[int],
+        cache: DynamicCache,
+        start: int,
+        drafts: Sequence[list[int]],
+        max_tokens: int,
+        reading: Reading | None,
+    ) -> tuple[list[int], float]:
+        """Tokens said, and when the first one was known."""
+        logits = self._forward(prompt, cache, start)
+        token = int(logits[0, -1].argmax())
+        first = time.perf_counter()
+        if reading is not None:
+            reading.watch_position = 0
+        said: list[int] = []
+        position = start + len(prompt)
+        while token not in self._stop and len(said) < max_tokens:
+            said.append(token)
+            draft = continuation(said, drafts, limit=max_tokens - len(said))
+            logits = self._forward([token, *draft], cache, position, keep=1 + len(draft))
+            choices = logits[0].argmax(-1).tolist()
+            agreed = 0
+            while agreed < len(draft) and draft[agreed] == choices[agreed]:
+                if choices[agreed] in self._stop:
+                    break
+                agreed += 1
+            said += draft[:agreed]
+            token = choices[agreed]
+            position += 1 + agreed
+            if agreed < len(draft):
+                cache.crop(agreed - len(draft))
+        return said, first
+
+    def _forward(
+        self, ids: list[int], cache: DynamicCache, position: int, *, keep: int = 1
+    ) -> Tensor:
+        output = self.model(
+            torch.tensor([ids]),
+            past_key_values=cache,
+            position_ids=torch.arange(position, position + len(ids))[None],
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        logits: Tensor = output.logits
+        return logits
+
+    # -- set-up ---------------------------------------------------------------------------------
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def _chat_frame(self) -> tuple[str, str]:
+        """What the model's chat template writes before and after a user's message."""
+        if not self.tokenizer.chat_template:
+            return (self.tokenizer.bos_token or "", "\nAnswer:")
+        rendered: str = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": _SENTINEL}], tokenize=False, add_generation_prompt=True
+        )
+        head, _, tail = rendered.partition(_SENTINEL)
+        return head, tail
+
+    @torch.inference_mode()
+    def _prefix(self, text: str) -> _Prefix:
+        ids = self._ids(text)
+        cache = DynamicCache()
+        if ids:
+            self._forward(ids, cache, 0)
+        return _Prefix(ids, _layers(cache))
+
+    def _stop_tokens(self) -> frozenset[int]:
+        """End-of-sequence tokens, and every token that begins a new line: an answer is one line."""
+        ends = self.model.generation_config.eos_token_id
+        stop = set(ends if isinstance(ends, list) else [ends]) - {None}
+        stop |= {
+            token
+            for token in self._ids("\n") + self._ids("\n\n") + self._ids(".\n") + self._ids(".\n\n")
+            if "\n" in self.tokenizer.decode([token])
+        }
+        return frozenset(stop)
+
+
+def _layers(cache: DynamicCache) -> Layers:
+    kept: Any = cache.layers
+    return [(layer.keys, layer.values) for layer in kept]
+
+
+def _cache(layers: Layers, batch: int = 1) -> DynamicCache:
+    """A fresh cache that begins with a prefix's keys and values."""
+    cache = DynamicCache()
+    for index, (keys, values) in enumerate(layers):
+        cache.update(
+            keys.expand(batch, -1, -1, -1).clone(), values.expand(batch, -1, -1, -1).clone(), index
+        )
+    return cache

@@ -1,0 +1,205 @@
+"""A data folder with graphs in it, and the two models that they share.
+
+    <path>/graphs/<name>/graph.db     one SQLite store a graph
+    <path>/vectors.db                 cached vectors of names
+
+Opening is cheap. Models load on the first ask or search, or in ``warm``; writes never need them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from dysk.client import Dysk
+from dysk.errors import DataFolderError, DyskError, ModelUnavailable
+from graph import NotFound, SQLiteStore
+
+if TYPE_CHECKING:
+    from dysk.attention.fine import RetrievalHeads
+    from dysk.language_model import LanguageModel
+    from dysk.retrieval.encoder import CachedEncoder, Encoder
+
+DEFAULT_GRAPH = "default"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+Progress = Callable[[str], None]
+
+
+class Workspace:
+    """Owns the graphs of a data folder and the models. Thread-safe."""
+
+    def __init__(
+        self, path: str | Path, *, model: str | None = None, encoder: str | None = None
+    ) -> None:
+        """Open or make the folder. ``model`` and ``encoder`` are folders, .gguf files or hub ids.
+
+        Raises DataFolderError.
+        """
+        self.path = Path(path).expanduser()
+        self._model_spec = model
+        self._encoder_spec = encoder
+        self._graphs: dict[str, Dysk] = {}
+        self._lock = threading.RLock()
+        self._loading = threading.RLock()
+        self._model: LanguageModel | None = None
+        self._encoder: Encoder | None = None
+        self._vectors: CachedEncoder | None = None
+        self._heads: RetrievalHeads | None = None
+        self._state: dict[str, str] = {"encoder": "not loaded", "model": "not loaded"}
+        try:
+            (self.path / "graphs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataFolderError(
+                f"{self.path} cannot be used as a data folder ({error.strerror}): "
+                "name a folder that can be written with --data"
+            ) from error
+
+    def graphs(self) -> list[str]:
+        """Names of the graphs, sorted; ``default`` is always among them."""
+        kept = {folder.name for folder in (self.path / "graphs").iterdir() if folder.is_dir()}
+        return sorted(kept | {DEFAULT_GRAPH})
+
+    def graph(self, name: str = DEFAULT_GRAPH, *, create: bool = False) -> Dysk:
+        """One graph, the same object at every call. Raises NotFound unless it exists or ``create``
+        is set.
+        """
+        with self._lock:
+            if name not in self._graphs:
+                folder = self._folder(name)
+                if not (create or name == DEFAULT_GRAPH or folder.is_dir()):
+                    raise NotFound(f"there is no graph {name!r}: create it first")
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise DataFolderError(
+                        f"{folder} cannot be made ({error.strerror}): check the data folder"
+                    ) from error
+                self._graphs[name] = Dysk(name, SQLiteStore(folder / "graph.db"), self)
+            return self._graphs[name]
+
+    def delete(self, name: str) -> None:
+        """Close a graph and remove its files. ``default`` is there again, empty, when next asked
+        for.
+        """
+        with self._lock:
+            folder = self._folder(name)
+            if not folder.is_dir() and name != DEFAULT_GRAPH:
+                raise NotFound(f"there is no graph {name!r}")
+            opened = self._graphs.pop(name, None)
+            if opened is not None:
+                opened.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # -- models ---------------------------------------------------------------------------------
+
+    def warm(self, progress: Progress | None = None) -> None:
+        """Load both models now. Raises ModelUnavailable."""
+        self.encoder(progress)
+        self.heads(progress)
+
+    def encoder(self, progress: Progress | None = None) -> Encoder:
+        """The sentence encoder, for questions."""
+        with self._loading:
+            if self._encoder is None:
+                from dysk.models import find_encoder
+                from dysk.retrieval.encoder import Encoder
+
+                with _reporting(self._state, "encoder"):
+                    self._encoder = Encoder(find_encoder(self._encoder_spec, progress))
+            return self._encoder
+
+    def vectors(self) -> CachedEncoder:
+        """The sentence encoder with its cache, for names that come back."""
+        with self._loading:
+            if self._vectors is None:
+                from dysk.retrieval.encoder import CachedEncoder
+
+                self._vectors = CachedEncoder(self.encoder(), self.path / "vectors.db")
+            return self._vectors
+
+    def model(self, progress: Progress | None = None) -> LanguageModel:
+        """The language model, attached to its fact memory."""
+        with self._loading:
+            if self._model is None:
+                from dysk.language_model import LanguageModel
+                from dysk.models import find_language_model
+
+                with _reporting(self._state, "model"):
+                    folder = find_language_model(self._model_spec, progress)
+                    if progress:
+                        progress(f"loading {folder.name}")
+                    self._model = LanguageModel(folder)
+            return self._model
+
+    def heads(self, progress: Progress | None = None) -> RetrievalHeads:
+        """The model's retrieval heads, found now if nobody did before."""
+        with self._loading:
+            if self._heads is None:
+                from dysk.attention.heads import heads_for
+
+                model, encoder = self.model(progress), self.encoder()
+                self._heads = heads_for(model, encoder, progress)
+            return self._heads
+
+    def forget(self, fact_ids: list[str]) -> None:
+        """Erasure reaches the fact memory, if there is one."""
+        if self._model is not None:
+            self._model.memory.forget(fact_ids)
+
+    def readiness(self) -> dict[str, str]:
+        """Each part's state: ``ok``, ``loading``, ``not loaded`` or why it fails."""
+        try:
+            store = "ok" if self.graph().store.revision >= 0 else ""
+        except Exception as error:
+            store = str(error)
+        return {"store": store, **self._state}
+
+    def close(self) -> None:
+        """Close every graph. Safe to call twice."""
+        with self._lock:
+            for graph in self._graphs.values():
+                graph.close()
+            self._graphs.clear()
+            if self._vectors is not None:
+                self._vectors.close()
+                self._vectors = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _folder(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise NotFound(
+                f"{name!r} is no graph's name: letters, digits, '_', '-' and '.', at most 64, "
+                "beginning with a letter or digit"
+            )
+        return self.path / "graphs" / name
+
+
+@contextmanager
+def _reporting(state: dict[str, str], part: str) -> Iterator[None]:
+    """Keep a part's state true while it loads; turn what goes wrong into ModelUnavailable."""
+    state[part] = "loading"
+    try:
+        yield
+    except Exception as error:
+        state[part] = str(error)
+        if isinstance(error, DyskError):
+            raise
+        raise ModelUnavailable(f"the {part} cannot be loaded: {error}") from error
+    state[part] = "ok"
