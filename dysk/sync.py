@@ -52,10 +52,14 @@ class Syncer:
         self._ids: dict[Slot, int] = {}
         self._slots_of_fact: dict[str, tuple[int, ...]] = {}
         self._slots_of_subject: defaultdict[str, set[int]] = defaultdict(set)
-        self._aliases: defaultdict[str, set[str]] = defaultdict(set)
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
         self._encoded: Counter[str] = Counter()
         self.mentions: MentionFinder = MentionIndex()
         self._next_id = 0
+        # What the entries above have and index and caches do not yet: kept when a step fails, so
+        # that the next attempt, which finds nothing new in the feed, takes it up.
+        self._unindexed: dict[int, Slot] = {}
+        self._unborne: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -71,7 +75,7 @@ class Syncer:
                 commits = self._store.changes(self.watermark)
                 if not commits:
                     return
-                self._apply((change for commit in commits for change in commit.changes), progress)
+                self._apply([change for commit in commits for change in commit.changes], progress)
                 self.watermark = commits[-1].revision
 
     def slots(self, ids: Iterable[int]) -> list[Slot | None]:
@@ -84,8 +88,10 @@ class Syncer:
 
     def follow(self) -> None:
         """Catch up in a background thread from now on, so that asks find the index ready."""
-        self._thread = threading.Thread(target=self._follow, name="dysk-sync", daemon=True)
-        self._thread.start()
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._follow, name="dysk-sync", daemon=True)
+                self._thread.start()
 
     def close(self) -> None:
         """Stop following."""
@@ -103,34 +109,38 @@ class Syncer:
                 self.failure = error
                 self._stop.wait(1.0)
 
-    def _apply(self, changes: Iterable[Change], progress: Progress | None) -> None:
-        added: dict[int, Slot] = {}
-        erased: list[str] = []
-        for change in changes:
-            if change.kind == "erase" and change.fact_id is not None:
-                self._leave(change.fact_id, added)
-                erased.append(change.fact_id)
-            elif change.kind == "alias" and change.entity is not None:
-                for alias in change.aliases:
-                    self._aliases[change.entity].add(alias)
-                    self.mentions.add(change.entity, alias)
-            elif change.after is not None:
-                self._enter(change.after.id, (change.after.subject, change.after.relation), added)
-        if added:
-            keys = slot_keys(self._encoder, list(added.values()), progress)
-            self.index.add(np.fromiter(added, dtype=np.int64), keys)
+    def _apply(self, changes: list[Change], progress: Progress | None) -> None:
+        erased = [change.fact_id for change in changes if change.kind == "erase"]
+        with self._store.snapshot() as latest:
+            for change in changes:
+                if change.kind == "erase" and change.fact_id is not None:
+                    self._leave(change.fact_id)
+                elif change.entity is not None:
+                    if change.entity in self._slots_of_subject:
+                        self._name(change.entity, change.aliases)
+                elif change.after is not None:
+                    fact = change.after
+                    if fact.subject not in self._slots_of_subject:
+                        # Aliases may be older than the first fact that has the entity as subject.
+                        self._name(fact.subject, (fact.subject, *latest.aliases(fact.subject)))
+                    self._enter(fact.id, (fact.subject, fact.relation))
+        # Erasure first: it must not wait for an encoder that fails.
         if erased and self._on_erase is not None:
-            self._on_erase(erased)
+            self._on_erase([fact_id for fact_id in erased if fact_id is not None])
+        self._forget()
+        if self._unindexed:
+            keys = slot_keys(self._encoder, list(self._unindexed.values()), progress)
+            self.index.add(np.fromiter(self._unindexed, dtype=np.int64), keys)
+            self._unindexed.clear()
 
-    def _enter(self, fact_id: str, slot: Slot, added: dict[int, Slot]) -> None:
+    def _enter(self, fact_id: str, slot: Slot) -> None:
         slot_id = self._ids.get(slot)
         if slot_id is None:
             slot_id = self._ids[slot] = self._next_id
             self._next_id += 1
             self._entries[slot_id] = _SlotEntry(slot)
             self._encoded.update(_encoded_names(slot))
-            added[slot_id] = slot
-            self.mentions.add(slot[0], slot[0])
+            self._unindexed[slot_id] = slot
             self._slots_of_subject[slot[0]].add(slot_id)
         known = self._slots_of_fact.get(fact_id, ())
         if slot_id not in known:
@@ -138,16 +148,23 @@ class Syncer:
             self._slots_of_fact[fact_id] = (*known, slot_id)
             self._entries[slot_id].facts += 1
 
-    def _leave(self, fact_id: str, added: dict[int, Slot]) -> None:
+    def _leave(self, fact_id: str) -> None:
         for slot_id in self._slots_of_fact.pop(fact_id, ()):
             entry = self._entries[slot_id]
             entry.facts -= 1
             if entry.facts == 0:
                 del self._entries[slot_id], self._ids[entry.slot]
-                self._unname(entry.slot[0], slot_id)
-                if added.pop(slot_id, None) is None:
+                if self._unindexed.pop(slot_id, None) is None:
                     self.index.remove(np.array([slot_id], dtype=np.int64))
-                self._forget(entry.slot)
+                self._unname(entry.slot[0], slot_id)
+                for name in _encoded_names(entry.slot):
+                    self._encoded[name] -= 1
+                    self._unborne.add(name)
+
+    def _name(self, subject: str, names: Iterable[str]) -> None:
+        for name in names:
+            self._names[subject].add(name)
+            self.mentions.add(subject, name)
 
     def _unname(self, subject: str, slot_id: int) -> None:
         """Without a slot left, a subject and its aliases are no longer found in questions."""
@@ -155,14 +172,17 @@ class Syncer:
         remaining.discard(slot_id)
         if not remaining:
             del self._slots_of_subject[subject]
-            for name in {subject, *self._aliases.pop(subject, ())}:
+            for name in self._names.pop(subject, ()):
                 self.mentions.remove(subject, name)
 
-    def _forget(self, slot: Slot) -> None:
+    def _forget(self) -> None:
         """Drop cached vectors of names that no slot bears any more."""
-        names = _encoded_names(slot)
-        self._encoded.subtract(names)
-        self._encoder.forget([name for name in names if self._encoded[name] <= 0])
+        gone = [name for name in self._unborne if self._encoded[name] <= 0]
+        if gone:
+            self._encoder.forget(gone)
+        for name in gone:
+            del self._encoded[name]
+        self._unborne.clear()
 
 
 def _encoded_names(slot: Slot) -> tuple[str, str]:

@@ -6,10 +6,9 @@ All vectors are float32, length one, so that their inner product is their cosine
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dysk.retrieval.vector_file import Halves, VectorFile, key_of
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,7 @@ _BATCH = 64
 _MAX_TOKENS = 256
 _SAMPLE_BYTES = 65_536
 _KEPT_IN_MEMORY = 50_000
-_SQL_VARIABLES = 500
+_KEPT_AT_ONCE = 512
 
 
 class TextEncoder(Protocol):
@@ -145,20 +146,19 @@ class HashEncoder:
 
 
 class CachedEncoder:
-    """Remembers the vectors of texts, in memory and, given ``path``, in a SQLite file.
+    """Remembers the vectors of texts, in memory and, given ``path``, in a VectorFile.
 
     Meant for names of entities and relations, which come back; encode questions with ``encoder``
     itself, so that they are not kept. Vectors are rounded to float16 before the first use already:
-    a text has the same vector whether it comes from the encoder or from the file. The file holds
-    hashes of texts, not texts. Thread-safe. Raises sqlite3.DatabaseError when the file is not a
-    database.
+    a text has the same vector whether it comes from the encoder or from the file. Thread-safe.
+    Raises StoreUnavailable when the file cannot be opened, or was closed.
     """
 
     def __init__(self, encoder: TextEncoder, path: Path | str | None = None) -> None:
         self.encoder = encoder
-        self._recent: OrderedDict[bytes, NDArray[np.float16]] = OrderedDict()
+        self._recent: OrderedDict[bytes, Halves] = OrderedDict()
         self._lock = threading.RLock()
-        self._file = None if path is None else _open_vector_file(Path(path))
+        self._file = None if path is None else VectorFile(path)
 
     @property
     def dim(self) -> int:
@@ -172,62 +172,54 @@ class CachedEncoder:
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """float32 [len(texts), dim]; ``progress`` counts only the texts that have to be encoded."""
-        keys = [self._key(text) for text in texts]
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        keys = [key_of(text) for text in texts]
         with self._lock:
             found = self._look_up(set(keys))
-            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-            if missing:
-                fresh = self.encoder.encode(list(missing.values()), progress).astype(np.float16)
-                added = dict(zip(missing, fresh, strict=True))
-                self._store(added)
-                found |= added
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        waiting = list(missing.items())
+        # Kept a part at a time: whoever interrupts a long import loses little, and a close or an
+        # erasure need not wait for its end.
+        for begin in range(0, len(waiting), _KEPT_AT_ONCE):
+            part = dict(waiting[begin : begin + _KEPT_AT_ONCE])
+            found |= self._encode_part(part)
+            if progress is not None:
+                progress(begin + len(part), len(waiting))
+        with self._lock:
             self._remember(found)
-        if not keys:
-            return np.zeros((0, self.dim), dtype=np.float32)
         return unit(np.stack([found[key] for key in keys]).astype(np.float32))
 
     def forget(self, texts: Sequence[str]) -> None:
-        """Remove the vectors of these texts from memory and overwrite their bytes in the file."""
-        keys = [self._key(text) for text in texts]
+        """Remove the vectors of these texts from memory and, byte for byte, from the file."""
+        keys = [key_of(text) for text in texts]
         with self._lock:
             for key in keys:
                 self._recent.pop(key, None)
             if self._file is not None:
-                with self._file:
-                    self._file.executemany("DELETE FROM vector WHERE key = ?", [(k,) for k in keys])
+                self._file.forget(keys)
 
     def close(self) -> None:
-        """Close the file; the cache is not usable afterwards."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-
-    def _key(self, text: str) -> bytes:
-        return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode()).digest()
-
-    def _look_up(self, keys: set[bytes]) -> dict[bytes, NDArray[np.float16]]:
-        found = {key: self._recent[key] for key in keys if key in self._recent}
-        absent = [key for key in keys if key not in found]
+        """Close the file; the cache is not usable afterwards. Safe to call twice."""
         if self._file is not None:
-            for begin in range(0, len(absent), _SQL_VARIABLES):
-                part = absent[begin : begin + _SQL_VARIABLES]
-                marks = ",".join("?" * len(part))
-                rows = self._file.execute(
-                    f"SELECT key, value FROM vector WHERE key IN ({marks})",  # noqa: S608
-                    part,
-                )
-                found.update((key, np.frombuffer(value, dtype=np.float16)) for key, value in rows)
+            self._file.close()
+
+    def _look_up(self, keys: set[bytes]) -> dict[bytes, Halves]:
+        found = {key: self._recent[key] for key in keys if key in self._recent}
+        if self._file is not None:
+            absent = [key for key in keys if key not in found]
+            found |= self._file.read(absent, self.encoder.fingerprint)
         return found
 
-    def _store(self, vectors: dict[bytes, NDArray[np.float16]]) -> None:
+    def _encode_part(self, texts: Mapping[bytes, str]) -> dict[bytes, Halves]:
+        fresh = self.encoder.encode(list(texts.values())).astype(np.float16)
+        # Copies, so that a vector that is forgotten does not live on as a row of the batch.
+        vectors: dict[bytes, Halves] = dict(zip(texts, map(np.copy, fresh), strict=True))
         if self._file is not None:
-            with self._file:
-                self._file.executemany(
-                    "INSERT OR IGNORE INTO vector VALUES (?, ?)",
-                    [(key, vector.tobytes()) for key, vector in vectors.items()],
-                )
+            self._file.add(vectors, self.encoder.fingerprint)
+        return vectors
 
-    def _remember(self, vectors: dict[bytes, NDArray[np.float16]]) -> None:
+    def _remember(self, vectors: dict[bytes, Halves]) -> None:
         for key, vector in vectors.items():
             self._recent[key] = vector
             self._recent.move_to_end(key)
@@ -254,19 +246,6 @@ def _quiet_loading() -> Iterator[None]:
     finally:
         if was_enabled:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _open_vector_file(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = sqlite3.connect(path, check_same_thread=False, timeout=30)
-    # A rollback journal rather than a WAL: after `forget` commits, no second file still holds the
-    # old pages.
-    file.executescript(
-        """PRAGMA secure_delete = ON; PRAGMA journal_mode = DELETE; PRAGMA synchronous = NORMAL;
-        CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT
-        ROWID;"""
-    )
-    return file
 
 
 def _ngrams(word: str) -> list[str]:

@@ -86,7 +86,9 @@ class MentionIndex:
     def __init__(self) -> None:
         self._number: dict[str, int] = {}
         self._names: list[str] = []  # folded, by number; "" where a number is free again
-        self._bearers: list[tuple[str, ...]] = []  # entities, by number
+        # Entities, by number: once for each of their names that folds to it, as in _short.
+        self._bearers: list[tuple[str, ...]] = []
+        self._given: set[tuple[str, str]] = set()  # (entity, name)
         self._free: list[int] = []
         self._short: dict[str, tuple[str, ...]] = {}
         self._postings: dict[str, array[int]] = {}
@@ -102,18 +104,20 @@ class MentionIndex:
         if not folded:
             return
         with self._lock:
-            number = self._numbered(folded)
-            if entity not in self._bearers[number]:
-                self._bearers[number] += (entity,)
-                for form in short_forms(name):
-                    self._short[form] = (*self._short.get(form, ()), entity)
+            if (entity, name) in self._given:
+                return
+            self._given.add((entity, name))
+            self._bearers[self._numbered(folded)] += (entity,)
+            for form in short_forms(name):
+                self._short[form] = (*self._short.get(form, ()), entity)
 
     def remove(self, entity: str, name: str) -> None:
         """See MentionFinder.remove."""
         with self._lock:
-            number = self._number.get(fold_name(name))
-            if number is None or entity not in self._bearers[number]:
+            if (entity, name) not in self._given:
                 return
+            self._given.discard((entity, name))
+            number = self._number[fold_name(name)]
             self._bearers[number] = _without(self._bearers[number], entity)
             for form in short_forms(name):
                 left = _without(self._short.pop(form, ()), entity)

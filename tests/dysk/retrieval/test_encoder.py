@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from dysk.retrieval.encoder import (
     Vectors,
     unit,
 )
+from graph import StoreUnavailable
 
 TEXTS = [
     "MV Aurelia",
@@ -38,6 +38,20 @@ class CountingEncoder(HashEncoder):
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         self.asked += texts
+        return super().encode(texts, progress)
+
+
+class FailingEncoder(HashEncoder):
+    """Breaks down once it has encoded so many texts."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(64)
+        self.left = after
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        self.left -= len(texts)
+        if self.left < 0:
+            raise RuntimeError("the encoder broke down")
         return super().encode(texts, progress)
 
 
@@ -217,11 +231,25 @@ class TestCachedEncoder:
         cached.close()
         assert b"Aurelia" not in path.read_bytes()
 
-    def test_a_file_that_is_no_database_is_an_error(self, tmp_path: Path) -> None:
+    def test_after_close_nothing_is_encoded_and_closing_twice_is_fine(self, tmp_path: Path) -> None:
+        cached = CachedEncoder(HashEncoder(64), tmp_path / "vectors.sqlite")
+        cached.close()
+        cached.close()
+        with pytest.raises(StoreUnavailable, match="closed"):
+            cached.encode(["ship"])
+
+    def test_an_interrupted_import_keeps_what_was_encoded_until_then(self, tmp_path: Path) -> None:
         path = tmp_path / "vectors.sqlite"
-        path.write_bytes(b"not a database, but long enough to be looked at" * 50)
-        with pytest.raises(sqlite3.DatabaseError):
-            CachedEncoder(HashEncoder(64), path)
+        texts = [f"ship {i}" for i in range(1_200)]
+        cached = CachedEncoder(FailingEncoder(after=1_000), path)
+        with pytest.raises(RuntimeError):
+            cached.encode(texts)
+        cached.close()
+        counting = CountingEncoder()
+        again = CachedEncoder(counting, path)
+        again.encode(texts)
+        again.close()
+        assert 0 < len(counting.asked) < len(texts)
 
     def test_progress_counts_only_what_is_encoded(self) -> None:
         calls: list[tuple[int, int]] = []

@@ -245,6 +245,20 @@ def test_any_name_is_found_in_a_question_that_quotes_it(others: list[str], name:
         assert found
 
 
+@given(st.permutations(["Mira Tan (chemist)", "Mira Tan chemist", "MIRA TAN CHEMIST"]), st.data())
+def test_names_that_are_spelled_alike_are_taken_back_one_by_one(
+    names: list[str], data: st.DataObject
+) -> None:
+    index = MentionIndex()
+    for name in names:
+        index.add("her", name)
+    for name in data.draw(st.permutations(names)):
+        assert [m.entity for m in index.find("Where does Mira Tan Chemist work?")] == ["her"]
+        index.remove("her", name)
+    assert index.find("Where does Mira Tan (chemist) work, Mira Tan?") == []
+    assert len(index) == 0
+
+
 class AgainstRebuilt(RuleBasedStateMachine):
     """After any adds and removals an index answers like one built from what is left."""
 
