@@ -130,11 +130,12 @@ class Attachment:
             self.active = None
 
     def detach(self) -> PreTrainedModel:
-        """Restore the attention implementation that the model came with."""
-        for module in self._modules:
-            if getattr(module, _STATE, None) is self:
-                delattr(module, _STATE)
-        self.model.set_attn_implementation(self._before)
+        """Restore the attention implementation that the model came with. Safe to call twice."""
+        mine = [module for module in self._modules if getattr(module, _STATE, None) is self]
+        for module in mine:
+            delattr(module, _STATE)
+        if mine:
+            self.model.set_attn_implementation(self._before)
         return self.model
 
 
@@ -163,6 +164,13 @@ def _attention_modules(model: PreTrainedModel) -> list[nn.Module]:
         )
     if getattr(config, "attn_logit_softcapping", None):
         raise Unattachable("the model caps its attention logits (softcap), which sdpa cannot do")
+    # Some attention classes have the right parts but call no registered function, and would read
+    # nothing; others add to the softmax what sdpa leaves out (sinks).
+    if not (model._supports_sdpa and model._can_set_attn_implementation()):
+        raise Unattachable(
+            f"{type(model).__name__} cannot run on sdpa through AttentionInterface, which is "
+            "where dysk reads facts: choose another model"
+        )
     return modules
 
 

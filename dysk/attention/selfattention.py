@@ -11,12 +11,16 @@ def self_attention(
 ) -> tuple[Tensor, Tensor]:
     """query [B, H, Q, D], key and value [B, KVH, L, D] -> output [B, H, Q, D] and lse f32[B, H, Q].
 
-    ``mask`` is [B, 1, Q, L'] with L' ≥ L, bool (True may be seen) or added to the logits; None
-    means causal.
+    ``mask`` is [B, 1, Q, L'] with L' ≥ L, bool (True may be seen) or added to the logits. None
+    means causal: a single query sees all keys, the i-th of several the first i. lse is float64 for
+    float64 queries.
     """
     group = query.shape[1] // key.shape[1]
     if mask is not None:
         mask = mask[..., : key.shape[2]]
+    elif query.shape[2] > 1:
+        # A static cache is longer than what stands in it.
+        key, value = key[:, :, : query.shape[2]], value[:, :, : query.shape[2]]
     needs_grad = torch.is_grad_enabled() and (
         query.requires_grad or key.requires_grad or value.requires_grad
     )
@@ -28,21 +32,14 @@ def self_attention(
 def _flash_cpu(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, group: int
 ) -> tuple[Tensor, Tensor]:
-    """The kernel that sdpa itself picks on CPU. It has no gradient for the log-sum-exp.
-
-    Masked logits are the least finite number: a padding row, all masked, must not become NaN.
-    """
-    if mask is not None and mask.dtype == torch.bool:
-        mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(
-            ~mask, torch.finfo(query.dtype).min
-        )
+    """The kernel that sdpa itself picks on CPU. It has no gradient for the log-sum-exp."""
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         query,
         _repeat(key, group),
         _repeat(value, group),
         0.0,
         mask is None and query.shape[2] > 1,
-        attn_mask=mask,
+        attn_mask=None if mask is None else _bias(mask, query.dtype),
         scale=scale,
     )
     return out, lse
@@ -52,19 +49,27 @@ def _explicit(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, group: int
 ) -> tuple[Tensor, Tensor]:
     """Differentiable, and for devices whose fused kernels keep the log-sum-exp to themselves."""
-    logits = (query @ _repeat(key, group).transpose(-1, -2)).float() * scale
+    wide = torch.promote_types(query.dtype, torch.float32)
+    logits = (query @ _repeat(key, group).transpose(-1, -2)).to(wide) * scale
     queries, length = logits.shape[-2:]
     if mask is None:
         mask = torch.ones(queries, length, dtype=torch.bool, device=query.device).tril(
             length - queries
         )
+    logits = logits + _bias(mask, wide)
+    weights = logits.softmax(-1).to(value.dtype)
+    return weights @ _repeat(value, group), logits.logsumexp(-1)
+
+
+def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask as numbers to add to logits.
+
+    The least is finite: a padding row, all masked, must not become NaN, nor its lse 0.
+    """
+    least = torch.finfo(dtype).min
     if mask.dtype == torch.bool:
-        logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
-    else:
-        logits = logits + mask
-    lse = logits.logsumexp(-1)
-    weights = (logits - lse[..., None]).exp().to(value.dtype)
-    return weights @ _repeat(value, group), lse
+        return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, least)
+    return mask.clamp_min(least)
 
 
 def _repeat(heads: Tensor, group: int) -> Tensor:
