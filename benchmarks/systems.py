@@ -26,7 +26,7 @@ class Asker(Protocol):
         mode: Mode = "attention",
         candidates: int = CANDIDATES,
         top_k: int = TOP_K,
-        max_tokens: int = 32,
+        max_tokens: int = 48,
     ) -> Answer:
         """Answer a question from the graph."""
         ...

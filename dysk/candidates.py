@@ -19,7 +19,7 @@ from dysk.retrieval.fusion import rank
 from dysk.retrieval.mentions import Mention
 from dysk.retrieval.time import TimeInterpretation, interpret
 from dysk.retrieval.verbalize import verbalize
-from dysk.sync import Syncer
+from dysk.sync import Slot, Syncer
 from graph.fact import Fact
 from graph.interval import Period
 from graph.store import Snapshot
@@ -44,11 +44,18 @@ class Candidate:
     text: str
     score: float
 
+    @property
+    def slot(self) -> Slot:
+        """(subject, relation)."""
+        return self.fact.subject, self.fact.relation
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as the coarse stage sees it: without its time words, which say nothing about who or
-    what is meant and pull its vector f32[dim] away from the keys."""
+    """A question as the coarse stage sees it: without its time words.
+
+    They say nothing about who or what is meant, and pull its vector f32[dim] away from the keys.
+    """
 
     vector: NDArray[np.float32]
     mentions: list[Mention]

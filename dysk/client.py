@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -26,6 +27,7 @@ from graph import (
     Erase,
     Fact,
     FactStore,
+    NotFound,
     OnConflict,
     Receipt,
     Relation,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from dysk.engine import Engine
+    from dysk.retrieval.encoder import CachedEncoder
     from dysk.sync import Syncer
     from dysk.workspace import Workspace
 
@@ -55,6 +58,7 @@ class Dysk:
         self.store = store
         self._workspace = workspace
         self._owns_workspace = False
+        self._vectors: CachedEncoder | None = None
         self._syncer: Syncer | None = None
         self._engine: Engine | None = None
         self._lock = threading.RLock()
@@ -90,8 +94,19 @@ class Dysk:
     ) -> Receipt:
         """Apply a batch as one commit, durable on return, all or nothing; see
         graph.FactStore.apply.
+
+        What a batch erases is gone from index, caches and fact memory as well when it returns.
         """
-        return self.store.apply(commands, idempotency_key=idempotency_key, dry_run=dry_run)
+        erased = [command.fact_id for command in commands if isinstance(command, Erase)]
+        if not erased or dry_run:
+            return self.store.apply(commands, idempotency_key=idempotency_key, dry_run=dry_run)
+        # First the vectors, which can be made again, then the facts: a crash in between leaves
+        # nothing behind that the store no longer tells to whom it belonged.
+        self._forget_vectors(erased)
+        receipt = self.store.apply(commands, idempotency_key=idempotency_key)
+        if self._syncer is not None:
+            self._syncer.catch_up(receipt.revision)
+        return receipt
 
     def add(
         self,
@@ -144,13 +159,10 @@ class Dysk:
         return self.apply([Retract(fact_id, expect_revision)])
 
     def erase(self, fact_id: str) -> Receipt:
-        """Remove the fact's bytes from the store and, where they are loaded, index, caches and fact
-        memory.
+        """Remove every byte of the fact: from the store with all its history, from index, caches
+        and fact memory.
         """
-        receipt = self.apply([Erase(fact_id)])
-        if self._syncer is not None:
-            self._syncer.catch_up(receipt.revision)
-        return receipt
+        return self.apply([Erase(fact_id)])
 
     def set_relation(
         self, name: str, *, cardinality: Cardinality = "many", template: str | None = None
@@ -253,7 +265,7 @@ class Dysk:
         candidates: int = 32,
         top_k: int = 4,
         grounding: Grounding = "check",
-        max_tokens: int = 32,
+        max_tokens: int = 48,
     ) -> Answer:
         """Answer a question from the graph; see dysk.engine.Engine.ask."""
         check_question(question)
@@ -269,32 +281,38 @@ class Dysk:
             max_tokens=max_tokens,
         )
 
-    def syncer(self) -> Syncer:
-        """The graph's index, built from the feed on first use and followed from then on."""
+    def syncer(self, progress: Callable[[int, int], None] | None = None) -> Syncer:
+        """The graph's index, built from the feed on first use and followed from then on.
+
+        ``progress`` is called with (names encoded, names to encode) while it is built.
+        """
         with self._lock:
             if self._syncer is None:
+                from dysk.retrieval.encoder import CachedEncoder
                 from dysk.sync import Syncer
 
-                self._syncer = Syncer(
-                    self.store, self._workspace.vectors(), on_erase=self._workspace.forget
-                )
-                self._syncer.follow()
-            return self._syncer
+                self.store.revision  # noqa: B018 - raises once the store is closed
+                file = self._workspace.vector_file(self.name)
+                self._vectors = CachedEncoder(self._workspace.encoder(), file)
+                self._syncer = Syncer(self.store, self._vectors, on_erase=self._workspace.forget)
+            syncer = self._syncer
+        # Outside the lock: building takes minutes for a large graph, and a close need not wait.
+        syncer.catch_up(self.store.revision, progress)
+        syncer.follow()
+        return syncer
 
     def engine(self) -> Engine:
         """What answers; loads the models on first use."""
-        with self._lock:
-            if self._engine is None:
-                from dysk.engine import Engine
+        engine = self._engine
+        if engine is None:
+            from dysk.engine import Engine
 
-                self._engine = Engine(
-                    self.store,
-                    self.syncer(),
-                    self._workspace.encoder(),
-                    self._workspace.model(),
-                    self._workspace.heads(),
-                )
-            return self._engine
+            syncer, workspace = self.syncer(), self._workspace
+            engine = Engine(
+                self.store, syncer, workspace.encoder(), workspace.model(), workspace.heads()
+            )
+            self._engine = engine
+        return engine
 
     def close(self) -> None:
         """Stop following and close the store; safe to call twice."""
@@ -302,6 +320,9 @@ class Dysk:
             if self._syncer is not None:
                 self._syncer.close()
                 self._syncer = None
+            if self._vectors is not None:
+                self._vectors.close()
+                self._vectors = None
             self._engine = None
             self.store.close()
         if self._owns_workspace:
@@ -323,3 +344,16 @@ class Dysk:
         return self.store.snapshot(
             revision=at_revision, known_at=None if known_at is None else parse_date(known_at)
         )
+
+    def _forget_vectors(self, fact_ids: list[str]) -> None:
+        """Drop the cached vectors of the names that these facts bore. Loads no encoder."""
+        from dysk.retrieval.vector_file import forget_texts
+        from dysk.retrieval.verbalize import spell_out
+
+        names: set[str] = set()
+        with self.store.snapshot() as snapshot:
+            for fact_id in fact_ids:
+                with suppress(NotFound):
+                    for version in snapshot.history(fact_id):
+                        names |= {version.subject, spell_out(version.relation)}
+        forget_texts(self._workspace.vector_file(self.name), names)

@@ -8,6 +8,7 @@ unless the mode is rag or hybrid.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from dysk.models import fingerprint
 
 INSTRUCTION = "Use these facts to answer the question.\n"
 _SENTINEL = "\u2042"
+# Facts are listed with dashes, and a model that repeats one may begin with its dash.
+_LIST_MARK = re.compile(r"^\s*-\s+")
 _BATCH = 16
 
 Layers = list[tuple[Tensor, Tensor]]
@@ -170,7 +173,7 @@ class LanguageModel:
         context: Sequence[list[int]] = (),
         closed: bool = False,
         drafts: Sequence[list[int]] = (),
-        max_tokens: int = 32,
+        max_tokens: int = 48,
     ) -> Spoken:
         """Greedy decoding to the end of the line.
 
@@ -191,7 +194,7 @@ class LanguageModel:
                 said, first = self._speak(prompt, cache, start, drafts, max_tokens, reading)
         ended = time.perf_counter()
         return Spoken(
-            text=self.tokenizer.decode(said, skip_special_tokens=True).strip(),
+            text=_LIST_MARK.sub("", self.tokenizer.decode(said, skip_special_tokens=True)).strip(),
             prompt_tokens=len(prefix.ids) + len(prompt),
             completion_tokens=len(said),
             prefill_ms=(first - began) * 1e3,

@@ -1,7 +1,7 @@
 """A data folder with graphs in it, and the two models that they share.
 
-    <path>/graphs/<name>/graph.db     one SQLite store a graph
-    <path>/vectors.db                 cached vectors of names
+    <path>/graphs/<name>/graph.db      one SQLite store a graph
+    <path>/graphs/<name>/vectors.db    cached vectors of its names
 
 Opening is cheap. Models load on the first ask or search, or in ``warm``; writes never need them.
 """
@@ -11,20 +11,20 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from dysk.client import Dysk
 from dysk.errors import DataFolderError, DyskError, ModelUnavailable
-from graph import NotFound, SQLiteStore
+from graph import Fact, GraphError, NotFound, SQLiteStore
 
 if TYPE_CHECKING:
     from dysk.attention.fine import RetrievalHeads
     from dysk.language_model import LanguageModel
-    from dysk.retrieval.encoder import CachedEncoder, Encoder
+    from dysk.retrieval.encoder import Encoder
 
 DEFAULT_GRAPH = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -50,7 +50,6 @@ class Workspace:
         self._loading = threading.RLock()
         self._model: LanguageModel | None = None
         self._encoder: Encoder | None = None
-        self._vectors: CachedEncoder | None = None
         self._heads: RetrievalHeads | None = None
         self._state: dict[str, str] = {"encoder": "not loaded", "model": "not loaded"}
         try:
@@ -63,7 +62,8 @@ class Workspace:
 
     def graphs(self) -> list[str]:
         """Names of the graphs, sorted; ``default`` is always among them."""
-        kept = {folder.name for folder in (self.path / "graphs").iterdir() if folder.is_dir()}
+        folders = [entry for entry in (self.path / "graphs").iterdir() if entry.is_dir()]
+        kept = {folder.name for folder in folders if _NAME.fullmatch(folder.name)}
         return sorted(kept | {DEFAULT_GRAPH})
 
     def graph(self, name: str = DEFAULT_GRAPH, *, create: bool = False) -> Dysk:
@@ -86,7 +86,7 @@ class Workspace:
 
     def delete(self, name: str) -> None:
         """Close a graph and remove its files. ``default`` is there again, empty, when next asked
-        for.
+        for. Raises NotFound, DataFolderError.
         """
         with self._lock:
             folder = self._folder(name)
@@ -94,15 +94,32 @@ class Workspace:
                 raise NotFound(f"there is no graph {name!r}")
             opened = self._graphs.pop(name, None)
             if opened is not None:
+                if self._model is not None:
+                    self.forget([fact.id for fact in _all_facts(opened)])
                 opened.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+            except OSError as error:
+                raise DataFolderError(
+                    f"{folder} cannot be removed ({error.strerror}): check the data folder"
+                ) from error
 
     # -- models ---------------------------------------------------------------------------------
 
-    def warm(self, progress: Progress | None = None) -> None:
-        """Load both models now. Raises ModelUnavailable."""
+    def warm(
+        self, progress: Progress | None = None, *, graphs: Sequence[str] | None = None
+    ) -> None:
+        """Load both models now, and index these graphs, so that their first ask finds all ready.
+
+        ``graphs`` None is every graph of the folder. Raises ModelUnavailable. A graph that cannot
+        be opened is left to the ask that needs it.
+        """
         self.encoder(progress)
         self.heads(progress)
+        for name in self.graphs() if graphs is None else graphs:
+            with suppress(GraphError):
+                self.graph(name).syncer(_counting(progress, f"indexing graph {name}"))
 
     def encoder(self, progress: Progress | None = None) -> Encoder:
         """The sentence encoder, for questions."""
@@ -114,15 +131,6 @@ class Workspace:
                 with _reporting(self._state, "encoder"):
                     self._encoder = Encoder(find_encoder(self._encoder_spec, progress))
             return self._encoder
-
-    def vectors(self) -> CachedEncoder:
-        """The sentence encoder with its cache, for names that come back."""
-        with self._loading:
-            if self._vectors is None:
-                from dysk.retrieval.encoder import CachedEncoder
-
-                self._vectors = CachedEncoder(self.encoder(), self.path / "vectors.db")
-            return self._vectors
 
     def model(self, progress: Progress | None = None) -> LanguageModel:
         """The language model, attached to its fact memory."""
@@ -148,6 +156,10 @@ class Workspace:
                 self._heads = heads_for(model, encoder, progress)
             return self._heads
 
+    def vector_file(self, name: str) -> Path:
+        """Where the vectors of a graph's names are cached; it may not exist yet."""
+        return self._folder(name) / "vectors.db"
+
     def forget(self, fact_ids: list[str]) -> None:
         """Erasure reaches the fact memory, if there is one."""
         if self._model is not None:
@@ -167,9 +179,6 @@ class Workspace:
             for graph in self._graphs.values():
                 graph.close()
             self._graphs.clear()
-            if self._vectors is not None:
-                self._vectors.close()
-                self._vectors = None
 
     def __enter__(self) -> Self:
         return self
@@ -189,6 +198,19 @@ class Workspace:
                 "beginning with a letter or digit"
             )
         return self.path / "graphs" / name
+
+
+def _all_facts(graph: Dysk) -> Iterator[Fact]:
+    with graph.store.snapshot() as snapshot:
+        yield from snapshot.facts()
+        yield from snapshot.facts(status="retracted")
+
+
+def _counting(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
+    """Numbers as words: "indexing graph default: 512 of 3,000 names"."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(f"{step}: {done:,} of {total:,} names")
 
 
 @contextmanager

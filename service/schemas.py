@@ -234,4 +234,4 @@ class Ask(Body):
     candidates: int = Field(32, ge=1, le=1024, description="Facts that coarse retrieval offers.")
     top_k: int = Field(4, ge=1, le=128, description="Facts that the model reads.")
     grounding: Grounding = "check"
-    max_tokens: int = Field(32, ge=1, le=512, description="Longest answer.")
+    max_tokens: int = Field(48, ge=1, le=512, description="Longest answer.")

@@ -32,13 +32,14 @@ class MemoryBudgetExceeded(DyskError):
     code = "memory_budget"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Block:
     row: int
     start: int
     length: int
     pins: int = 0
     fact_ids: set[str] = field(default_factory=set)
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,15 @@ class MemoryStats:
 class Lease:
     """Blocks pinned for one ask. ``rows`` i64[n] names them to the op, in the order asked for."""
 
-    def __init__(self, memory: FactMemory, sentences: Sequence[str], rows: list[int]) -> None:
+    def __init__(self, memory: FactMemory, pinned: Sequence[_Block], rows: list[int]) -> None:
         self._memory = memory
-        self._sentences = list(sentences)
+        self._pinned = list(pinned)
         self.rows = torch.tensor(rows, dtype=torch.int64)
 
     def release(self) -> None:
         """Unpin. Safe to call twice."""
-        sentences, self._sentences = self._sentences, []
-        self._memory.unpin(sentences)
+        pinned, self._pinned = self._pinned, []
+        self._memory.unpin(pinned)
 
     def __enter__(self) -> Lease:
         return self
@@ -124,28 +125,26 @@ class FactMemory:
             missing = list(dict.fromkeys(text for _, text in facts if text not in self._blocks))
             self._misses += len(missing)
             self._hits += len(facts) - len(missing)
-            pinned: list[str] = []
+            pinned: list[_Block] = []
             try:
-                for fact_id, sentence in facts:
-                    if sentence in self._blocks:
-                        self._pin(fact_id, sentence)
-                        pinned.append(sentence)
-                for sentence, (keys, values) in zip(missing, self._encode(missing), strict=True):
+                pinned += [self._pin(*fact) for fact in facts if fact[1] in self._blocks]
+                fresh = self._encode(missing) if missing else []
+                for sentence, (keys, values) in zip(missing, fresh, strict=True):
                     self._store(sentence, keys, values)
-                    for fact_id in (f for f, text in facts if text == sentence):
-                        self._pin(fact_id, sentence)
-                        pinned.append(sentence)
+                    pinned += [self._pin(*fact) for fact in facts if fact[1] == sentence]
             except BaseException:
                 self.unpin(pinned)
                 raise
             rows = [self._blocks[sentence].row for _, sentence in facts]
             return Lease(self, pinned, rows)
 
-    def unpin(self, sentences: Iterable[str]) -> None:
+    def unpin(self, blocks: Iterable[_Block]) -> None:
         """Undo one pin of each; called by Lease.release."""
         with self._lock:
-            for sentence in sentences:
-                self._blocks[sentence].pins -= 1
+            for block in blocks:
+                block.pins -= 1
+                if block.forgotten and block.pins == 0:
+                    self._free(block)
 
     def forget(self, fact_ids: Iterable[str]) -> int:
         """Zero and drop every block of these facts, as erasure asks; returns how many there were.
@@ -157,18 +156,12 @@ class FactMemory:
         with self._lock:
             doomed = [text for text, block in self._blocks.items() if block.fact_ids & gone]
             for sentence in doomed:
-                block = self._blocks[sentence]
-                span = slice(block.start, block.start + block.length)
-                self.keys[:, span].zero_()
-                self.values[:, span].zero_()
-                self.summary[:, block.row].zero_()
-                if block.pins:
-                    # Its slots must not be reused while they are read; it goes when it is next
-                    # evicted.
-                    self._blocks.move_to_end(sentence, last=False)
-                    self._blocks[f"\0{block.row}"] = self._blocks.pop(sentence)
-                else:
-                    self._drop(sentence)
+                block = self._blocks.pop(sentence)
+                self._blank(block)
+                block.forgotten = True
+                # Slots must not be reused while they are read: the last lease frees them.
+                if block.pins == 0:
+                    self._free(block)
             return len(doomed)
 
     @property
@@ -186,11 +179,12 @@ class FactMemory:
                 evictions=self._evictions,
             )
 
-    def _pin(self, fact_id: str, sentence: str) -> None:
+    def _pin(self, fact_id: str, sentence: str) -> _Block:
         block = self._blocks[sentence]
         block.pins += 1
         block.fact_ids.add(fact_id)
         self._blocks.move_to_end(sentence)
+        return block
 
     def _store(self, sentence: str, keys: Tensor, values: Tensor) -> None:
         length = keys.shape[1]
@@ -210,7 +204,10 @@ class FactMemory:
     def _evict_one(self, wanted: int) -> None:
         for sentence, block in self._blocks.items():
             if block.pins == 0:
-                self._drop(sentence)
+                del self._blocks[sentence]
+                # Blank, so that a fact erased after its block was evicted leaves no trace.
+                self._blank(block)
+                self._free(block)
                 self._evictions += 1
                 return
         raise MemoryBudgetExceeded(
@@ -218,8 +215,13 @@ class FactMemory:
             f"(a block of {wanted} tokens found no place): lower candidates or raise the budget"
         )
 
-    def _drop(self, sentence: str) -> None:
-        block = self._blocks.pop(sentence)
+    def _blank(self, block: _Block) -> None:
+        span = slice(block.start, block.start + block.length)
+        self.keys[:, span].zero_()
+        self.values[:, span].zero_()
+        self.summary[:, block.row].zero_()
+
+    def _free(self, block: _Block) -> None:
         self._free_rows.append(block.row)
         self._space.give(block.start, block.length)
 

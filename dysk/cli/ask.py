@@ -66,7 +66,7 @@ def ask(
         parse_date(as_of)  # what can be refused is refused before the models load
     with chosen.workspace() as workspace, output.working("getting the models ready") as progress:
         graph = workspace.graph(chosen.graph)
-        workspace.warm(progress)
+        workspace.warm(progress, graphs=[chosen.graph])
         progress("reading the graph and asking the model")
         answer = graph.ask(
             question,
