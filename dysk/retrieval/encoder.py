@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dysk.retrieval.vector_file import Halves, VectorFile, key_of
+from graph.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     import torch
@@ -150,15 +151,19 @@ class CachedEncoder:
 
     Meant for names of entities and relations, which come back; encode questions with ``encoder``
     itself, so that they are not kept. Vectors are rounded to float16 before the first use already:
-    a text has the same vector whether it comes from the encoder or from the file. Thread-safe.
-    Raises StoreUnavailable when the file cannot be opened, or was closed.
+    a text has the same vector whether it comes from the encoder or from the file. Where no file
+    can be made, as in a read-only folder, memory has to do. Thread-safe. Raises StoreUnavailable
+    after ``close``.
     """
 
     def __init__(self, encoder: TextEncoder, path: Path | str | None = None) -> None:
         self.encoder = encoder
         self._recent: OrderedDict[bytes, Halves] = OrderedDict()
         self._lock = threading.RLock()
-        self._file = None if path is None else VectorFile(path)
+        self._file: VectorFile | None = None
+        if path is not None:
+            with suppress(StoreUnavailable):
+                self._file = VectorFile(path)
 
     @property
     def dim(self) -> int:

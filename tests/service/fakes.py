@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
@@ -94,7 +94,12 @@ class FakeWorkspace(Workspace):
                 fake = self._fakes[name] = FakeGraph(name, real.store, self)
             return fake
 
-    def warm(self, progress: Callable[[str], None] | None = None) -> None:
+    def warm(
+        self,
+        progress: Callable[[str], None] | None = None,
+        *,
+        graphs: Sequence[str] | None = None,
+    ) -> None:
         self.warmed.set()
         if self.warm_failure is not None:
             raise self.warm_failure

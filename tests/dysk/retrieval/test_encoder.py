@@ -231,6 +231,17 @@ class TestCachedEncoder:
         cached.close()
         assert b"Aurelia" not in path.read_bytes()
 
+    def test_where_no_file_can_be_made_memory_has_to_do(self, tmp_path: Path) -> None:
+        counting = CountingEncoder()
+        cached = CachedEncoder(counting, tmp_path)  # a folder
+        cached.encode(["ship"])
+        cached.encode(["ship"])
+        assert counting.asked == ["ship"]
+        cached.forget(["ship"])
+        cached.encode(["ship"])
+        assert counting.asked == ["ship", "ship"]
+        cached.close()
+
     def test_after_close_nothing_is_encoded_and_closing_twice_is_fine(self, tmp_path: Path) -> None:
         cached = CachedEncoder(HashEncoder(64), tmp_path / "vectors.sqlite")
         cached.close()
