@@ -110,9 +110,9 @@ class Snapshot(Protocol):
     def slots(
         self, pairs: Iterable[tuple[str, str]], as_of: Period | None = None
     ) -> dict[tuple[str, str], list[Fact]]:
-        """For each (subject, relation), its facts that hold in ``as_of``, latest start first; pairs
-        without any are absent. The look-up that retrieval lives on: one batched query, exact
-        names.
+        """For each (subject, relation), its facts that hold in ``as_of``, latest start first (of
+        equal starts, the later recorded first); pairs without any are absent. The look-up that
+        retrieval lives on: one batched query, exact names.
         """
         ...
 
@@ -121,8 +121,8 @@ class Snapshot(Protocol):
         ...
 
     def timeline(self, entity: str) -> list[Fact]:
-        """Facts with the entity (by name or alias) as subject or object, by start, then
-        relation.
+        """Facts with the entity (by name or alias) as subject or object that hold at some time, by
+        start, then relation.
         """
         ...
 

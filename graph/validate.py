@@ -7,6 +7,7 @@ known to be JSON. Errors point at the member at fault, relative to the command (
 from __future__ import annotations
 
 import json
+import re
 import string
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,8 @@ MAX_ID = 200
 """Characters of a fact id or an external id."""
 MAX_JSON = 16_384
 """Bytes of a fact's attributes, or of one command's aliases, as JSON."""
+
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 CORRECTABLE = (
     "subject",
@@ -180,12 +183,10 @@ def _text(value: object, pointer: str, limit: int = MAX_TEXT) -> str:
         raise InvalidFact("the text is empty", pointer)
     if len(text) > limit:
         raise InvalidFact(f"the text has {len(text):,} characters; {limit:,} fit", pointer)
-    for character in text:
-        category = unicodedata.category(character)
-        if category == "Cc":
-            raise InvalidFact(f"the text has a control character, U+{ord(character):04X}", pointer)
-        if category == "Cs":
-            raise InvalidFact("the text is not valid Unicode: it has a lone surrogate", pointer)
+    unfit = _UNFIT.search(text)
+    if unfit is not None:
+        kind = "a control character" if unfit[0] < "\ud800" else "a lone surrogate"
+        raise InvalidFact(f"the text has {kind}, U+{ord(unfit[0]):04X}", pointer)
     return text
 
 
@@ -211,6 +212,8 @@ def _date(value: object, pointer: str) -> str | None:
 def _aliases(value: object, pointer: str) -> tuple[str, ...]:
     if not isinstance(value, tuple | list):
         raise InvalidFact(f"aliases are a list of texts, not {_kind(value)}", pointer)
+    if not value:
+        return ()
     names = tuple(_text(name, f"{pointer}/{index}") for index, name in enumerate(value))
     _json_size(list(names), pointer)
     return tuple(dict.fromkeys(names))

@@ -222,6 +222,21 @@ def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_foreign_log_is_not_folded_into_its_file(tmp_path: Path) -> None:
+    original, path = tmp_path / "original.db", tmp_path / "copy.db"
+    log = tmp_path / "copy.db-wal"
+    with closing(sqlite3.connect(original)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE songs (title TEXT)")
+        # Copied while open, the file has its log beside it, as after a crash.
+        shutil.copy(original, path)
+        shutil.copy(f"{original}-wal", log)
+    before = path.read_bytes(), log.read_bytes()
+    with pytest.raises(StoreCorrupt, match="not a dysk store"):
+        SQLiteStore(path)
+    assert (path.read_bytes(), log.read_bytes()) == before
+
+
 def test_a_file_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "facts.db"
     with SQLiteStore(path) as store:
@@ -269,6 +284,13 @@ def test_a_migration_that_fails_leaves_no_table(
         with pytest.raises(sqlite3.OperationalError):
             migrate(connection)
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_a_commit_is_synced_to_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    # No test can cut the power; these are the settings under which SQLite survives that.
+    with SQLiteStore(tmp_path / "facts.db") as store:
+        assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_a_store_opened_again_has_everything(tmp_path: Path) -> None:

@@ -110,3 +110,24 @@ def test_the_next_write_empties_a_log_that_a_reader_kept(tmp_path: Path) -> None
         reader.close()
         store.apply([Add("anyone", "knows", "someone")])
         assert b"secret" not in bytes_of(tmp_path)
+
+
+def test_the_feed_is_read_from_before_or_after_an_erasure_never_between(tmp_path: Path) -> None:
+    with SQLiteStore(tmp_path / "facts.db") as store:
+        # The reader below keeps the log; the erasure need not wait for it.
+        store._writer.execute("PRAGMA busy_timeout = 1")
+        store.apply([Add("secret", "knows", "someone", id="f")])
+        before = store.changes()
+        erased: list[str] = []
+
+        def erase_midway(statement: str) -> None:
+            if "FROM commits" in statement and not erased:
+                erased.append(statement)
+                store.apply([Erase("f")])
+
+        with store._readers.lend() as connection:
+            connection.set_trace_callback(erase_midway)
+        during = store.changes()
+        assert erased
+        assert during == before
+        assert during != store.changes()

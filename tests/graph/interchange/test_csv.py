@@ -56,7 +56,7 @@ def test_quoted_cells_may_span_lines_and_rows_are_numbered_by_their_end() -> Non
         (b"a,b,c,,", "the row has 5 cells, the header 4"),
         (b"a,b,c,[", "hold JSON"),
         (b"a,b,c," + b"[" * 100_000, "hold JSON"),
-        (b"\xff,b,c,", "subject: the text is not valid Unicode"),
+        (b"\xff,b,c,", "subject: the text has a lone surrogate"),
         (b"a,b\0,c,", "relation: the text has a control character"),
         (b'a,"b"x,c,', "not CSV"),
         (b"a,b,c," + b"x" * 200_000, "not CSV"),
