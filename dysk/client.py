@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
-from dysk.checks import check_question
+from dysk.checks import check_count, check_options, check_question
 from graph import (
     Add,
     Cardinality,
@@ -249,6 +249,8 @@ class Dysk:
     def search(self, text: str, *, as_of: str | None = None, limit: int = 8) -> list[Evidence]:
         """Facts ranked against a text, without the language model."""
         check_question(text)
+        check_count("limit", limit)
+        _check_dates(as_of)
         from dysk.engine import search
 
         with self.store.snapshot() as snapshot:
@@ -267,8 +269,20 @@ class Dysk:
         grounding: Grounding = "check",
         max_tokens: int = 48,
     ) -> Answer:
-        """Answer a question from the graph; see dysk.engine.Engine.ask."""
+        """Answer a question from the graph; see dysk.engine.Engine.ask.
+
+        Raises InvalidQuestion and InvalidTime before the models load, ModelUnavailable,
+        RevisionNotReached.
+        """
         check_question(question)
+        check_options(
+            mode=mode,
+            grounding=grounding,
+            candidates=candidates,
+            top_k=top_k,
+            max_tokens=max_tokens,
+        )
+        _check_dates(as_of, known_at)
         return self.engine().ask(
             question,
             as_of=as_of,
@@ -357,3 +371,9 @@ class Dysk:
                     for version in snapshot.history(fact_id):
                         names |= {version.subject, spell_out(version.relation)}
         forget_texts(self._workspace.vector_file(self.name), names)
+
+
+def _check_dates(*dates: str | None) -> None:
+    for date in dates:
+        if date is not None:
+            parse_date(date)

@@ -28,7 +28,8 @@ def first_spoken(text: str, names: Iterable[str]) -> str | None:
 
 def normalise(text: str) -> str:
     """Lower case, without accents, runs of anything but letters and digits made one space."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    # Decomposed twice: some letters have a case only once they are decomposed, as 𝓐 does.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     kept = "".join(c for c in plain if not unicodedata.combining(c))
     return _NOT_WORDS.sub(" ", kept).strip()
 
