@@ -98,7 +98,7 @@ def inferred_start(fact: Fact, slot: Iterable[Fact], now: datetime) -> str | Non
 def as_stated(fact: Fact) -> Fact:
     """The fact as nothing had closed it."""
     status: Status = "ended" if fact.statement.ended else "active"
-    return replace(fact, valid_to=fact.statement.valid_to, status=status, superseded_by=None)
+    return _with_end(fact, fact.statement.valid_to, status, None)
 
 
 def stated_interval(fact: Fact) -> Interval:
@@ -122,4 +122,11 @@ def _beside(fact: Fact, closer: Fact | None) -> Fact:
         return fact
     if closer is None:
         return as_stated(fact)
-    return replace(fact, valid_to=closer.valid_from, status="superseded", superseded_by=closer.id)
+    return _with_end(fact, closer.valid_from, "superseded", closer.id)
+
+
+def _with_end(fact: Fact, valid_to: str | None, status: Status, superseded_by: str | None) -> Fact:
+    # Most facts of a long slot stay as they are, and making new ones is the cost of settling it.
+    if (fact.valid_to, fact.status, fact.superseded_by) == (valid_to, status, superseded_by):
+        return fact
+    return replace(fact, valid_to=valid_to, status=status, superseded_by=superseded_by)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from graph.errors import InvalidTime
 
@@ -57,7 +58,14 @@ class Interval:
 
 def parse_date(text: str) -> Period:
     """Read one date. Raises InvalidTime with what to write instead."""
-    match = _DATE.fullmatch(text) if isinstance(text, str) else None
+    if not isinstance(text, str):
+        raise InvalidTime(f"{text!r} is not a text; write a date such as '2021-05'")
+    return _parse(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _parse(text: str) -> Period:
+    match = _DATE.fullmatch(text)
     if match is None:
         raise InvalidTime(
             f"{text!r} is not an ISO 8601 date; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,12 @@ def test_far_years_follow_one_another_without_gap(year: int) -> None:
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(InvalidTime):
         parse_date(text)
+
+
+@pytest.mark.parametrize("value", [None, 2021, ["2021"], b"2021"])
+def test_what_is_no_text_is_no_date(value: Any) -> None:
+    with pytest.raises(InvalidTime, match="not a text"):
+        parse_date(value)
 
 
 @given(st.text(max_size=12))
