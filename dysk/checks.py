@@ -6,6 +6,7 @@ from typing import get_args
 
 from dysk.answer import Grounding, Mode
 from dysk.errors import InvalidQuestion
+from graph.interval import parse_date
 
 LONGEST_QUESTION = 4_000
 """Characters."""
@@ -47,3 +48,10 @@ def check_options(
     check_count("candidates", candidates)
     check_count("top_k", top_k)
     check_count("max_tokens", max_tokens)
+
+
+def check_dates(*dates: str | None) -> None:
+    """Raises InvalidTime for the first that is not None and no date."""
+    for date in dates:
+        if date is not None:
+            parse_date(date)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
-from dysk.checks import check_count, check_options, check_question
+from dysk.checks import check_count, check_dates, check_options, check_question
+from dysk.erasure import forget_names
 from graph import (
     Add,
     Cardinality,
@@ -27,7 +27,6 @@ from graph import (
     Erase,
     Fact,
     FactStore,
-    NotFound,
     OnConflict,
     Receipt,
     Relation,
@@ -102,7 +101,7 @@ class Dysk:
             return self.store.apply(commands, idempotency_key=idempotency_key, dry_run=dry_run)
         # First the vectors, which can be made again, then the facts: a crash in between leaves
         # nothing behind that the store no longer tells to whom it belonged.
-        self._forget_vectors(erased)
+        forget_names(self.store, erased, self._workspace.vector_file(self.name))
         receipt = self.store.apply(commands, idempotency_key=idempotency_key)
         if self._syncer is not None:
             self._syncer.catch_up(receipt.revision)
@@ -250,7 +249,7 @@ class Dysk:
         """Facts ranked against a text, without the language model."""
         check_question(text)
         check_count("limit", limit)
-        _check_dates(as_of)
+        check_dates(as_of)
         from dysk.engine import search
 
         with self.store.snapshot() as snapshot:
@@ -282,7 +281,7 @@ class Dysk:
             top_k=top_k,
             max_tokens=max_tokens,
         )
-        _check_dates(as_of, known_at)
+        check_dates(as_of, known_at)
         return self.engine().ask(
             question,
             as_of=as_of,
@@ -308,7 +307,7 @@ class Dysk:
                 self.store.revision  # noqa: B018 - raises once the store is closed
                 file = self._workspace.vector_file(self.name)
                 self._vectors = CachedEncoder(self._workspace.encoder(), file)
-                self._syncer = Syncer(self.store, self._vectors, on_erase=self._workspace.forget)
+                self._syncer = Syncer(self.store, self._vectors, on_erase=self._forget_blocks)
             syncer = self._syncer
         # Outside the lock: building takes minutes for a large graph, and a close need not wait.
         syncer.catch_up(self.store.revision, progress)
@@ -323,10 +322,23 @@ class Dysk:
 
             syncer, workspace = self.syncer(), self._workspace
             engine = Engine(
-                self.store, syncer, workspace.encoder(), workspace.model(), workspace.heads()
+                self.store,
+                syncer,
+                workspace.encoder(),
+                workspace.model(),
+                workspace.heads(),
+                graph=self.name,
             )
             self._engine = engine
         return engine
+
+    def release(self) -> None:
+        """Close, and take the blocks of all facts out of the fact memory that graphs share."""
+        if self._engine is not None:
+            with self.store.snapshot() as snapshot:
+                facts = [*snapshot.facts(), *snapshot.facts(status="retracted")]
+            self._engine.forget([fact.id for fact in facts])
+        self.close()
 
     def close(self) -> None:
         """Stop following and close the store; safe to call twice."""
@@ -359,21 +371,6 @@ class Dysk:
             revision=at_revision, known_at=None if known_at is None else parse_date(known_at)
         )
 
-    def _forget_vectors(self, fact_ids: list[str]) -> None:
-        """Drop the cached vectors of the names that these facts bore. Loads no encoder."""
-        from dysk.retrieval.vector_file import forget_texts
-        from dysk.retrieval.verbalize import spell_out
-
-        names: set[str] = set()
-        with self.store.snapshot() as snapshot:
-            for fact_id in fact_ids:
-                with suppress(NotFound):
-                    for version in snapshot.history(fact_id):
-                        names |= {version.subject, spell_out(version.relation)}
-        forget_texts(self._workspace.vector_file(self.name), names)
-
-
-def _check_dates(*dates: str | None) -> None:
-    for date in dates:
-        if date is not None:
-            parse_date(date)
+    def _forget_blocks(self, fact_ids: list[str]) -> None:
+        if self._engine is not None:
+            self._engine.forget(fact_ids)

@@ -9,7 +9,7 @@ in every layer. 7. *Check* what was said against what was read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from dysk.language_model import LanguageModel, Spoken
 from dysk.retrieval.encoder import TextEncoder
 from dysk.retrieval.time import TimeInterpretation
 from dysk.sync import Syncer
+from graph.errors import NotFound
 from graph.interval import Period, now_period, parse_date, parse_interval
 from graph.store import FactStore, Snapshot
 
@@ -82,8 +83,10 @@ class Engine:
         model: LanguageModel,
         heads: RetrievalHeads,
         *,
+        graph: str = "",
         reach: float = REACH,
     ) -> None:
+        self._graph = graph
         self._store = store
         self._syncer = syncer
         self._encoder = encoder
@@ -124,12 +127,15 @@ class Engine:
                     count, reach = (top_k, inf) if mode == "rag" else (candidates, self._reach)
                     found = retrieve(self._syncer, snapshot, query, period, count, reach=reach)
             relevant = mode == "closed_book" or (found and found[0].score >= ABSTAIN_BELOW)
-            with self._model.lock:
-                said = (
-                    self._speak(question, mode, found, top_k, max_tokens, watch)
-                    if relevant
-                    else _Said(UNKNOWN, (), Usage())
-                )
+            try:
+                with self._model.lock:
+                    said = (
+                        self._speak(question, mode, found, top_k, max_tokens, watch)
+                        if relevant
+                        else _Said(UNKNOWN, (), Usage())
+                    )
+            finally:
+                self._forget_erased(found, since=snapshot.revision)
             conflicts = _disagreeing(said.evidence, snapshot)
             answer = Answer(
                 text=said.text,
@@ -158,6 +164,23 @@ class Engine:
         with self._store.snapshot(known_at=moment) as snapshot:
             yield snapshot
 
+    # -- erasure --------------------------------------------------------------------------------
+
+    def forget(self, fact_ids: Iterable[str]) -> None:
+        """Erasure reaches the blocks of these facts."""
+        self._model.memory.forget([self._block_key(fact_id) for fact_id in fact_ids])
+
+    def _forget_erased(self, found: list[Candidate], since: int) -> None:
+        """A fact may be erased after it was found and before its block was made."""
+        if self._store.revision == since:
+            return
+        with self._store.snapshot() as latest:
+            self.forget([c.fact.id for c in found if not _is_recorded(c.fact.id, latest)])
+
+    def _block_key(self, fact_id: str) -> str:
+        """Graphs share the memory, and each numbers its facts from f1."""
+        return f"{self._graph}/{fact_id}"
+
     # -- one mode each --------------------------------------------------------------------------
 
     def _speak(
@@ -170,9 +193,8 @@ class Engine:
         watch: Stopwatch,
     ) -> _Said:
         if mode == "closed_book":
-            spoken = self._model.speak(
-                self._model.question_ids(question, closed=True), closed=True, max_tokens=max_tokens
-            )
+            ids = self._model.question_ids(question, closed=True)
+            spoken = self._model.speak(ids, closed=True, drafts=[ids], max_tokens=max_tokens)
             return _said(spoken, (), watch)
         if mode == "rag":
             return self._speak_from_prompt(question, found[:top_k], max_tokens, watch)
@@ -182,10 +204,11 @@ class Engine:
         self, question: str, facts: list[Candidate], max_tokens: int, watch: Stopwatch
     ) -> _Said:
         """rag: the facts stand in the prompt, the best one next to the question."""
+        ids = self._model.question_ids(question)
         spoken = self._model.speak(
-            self._model.question_ids(question),
+            ids,
             context=[self._model.fact_ids(fact.text) for fact in reversed(facts)],
-            drafts=[self._model.draft_ids(fact.text) for fact in facts],
+            drafts=[*(self._model.draft_ids(fact.text) for fact in facts), ids],
             max_tokens=max_tokens,
         )
         return _said(spoken, tuple(_evidence(fact, None) for fact in facts), watch)
@@ -205,7 +228,7 @@ class Engine:
         memory = self._model.memory
         ids = self._model.question_ids(question)
         with watch.stage("encode"):
-            lease = memory.lease([(fact.fact.id, fact.text) for fact in found])
+            lease = memory.lease([(self._block_key(c.fact.id), c.text) for c in found])
         with lease:
             rows = lease.rows[None]
             span = int(memory.length[lease.rows].max())
@@ -225,7 +248,7 @@ class Engine:
                 reading=reading,
                 span=span,
                 context=[self._model.fact_ids(facts[0].text)] if in_prompt_too else (),
-                drafts=[self._model.draft_ids(fact.text) for fact in facts],
+                drafts=[*(self._model.draft_ids(fact.text) for fact in facts), ids],
                 max_tokens=max_tokens,
             )
             attention = reading.shares()
@@ -280,6 +303,14 @@ def _of_one_slot(found: list[Candidate], order: list[int]) -> list[int]:
     """
     best = found[order[0]]
     return [i for i in order if found[i].slot == best.slot and found[i].score == best.score]
+
+
+def _is_recorded(fact_id: str, snapshot: Snapshot) -> bool:
+    try:
+        snapshot.get(fact_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _said(

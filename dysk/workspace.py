@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from dysk.client import Dysk
 from dysk.errors import DataFolderError, DyskError, ModelUnavailable
-from graph import Fact, GraphError, NotFound, SQLiteStore
+from graph import GraphError, NotFound, SQLiteStore
 
 if TYPE_CHECKING:
     from dysk.attention.fine import RetrievalHeads
@@ -94,9 +94,7 @@ class Workspace:
                 raise NotFound(f"there is no graph {name!r}")
             opened = self._graphs.pop(name, None)
             if opened is not None:
-                if self._model is not None:
-                    self.forget([fact.id for fact in _all_facts(opened)])
-                opened.close()
+                opened.release()
             try:
                 if folder.is_dir():
                     shutil.rmtree(folder)
@@ -160,11 +158,6 @@ class Workspace:
         """Where the vectors of a graph's names are cached; it may not exist yet."""
         return self._folder(name) / "vectors.db"
 
-    def forget(self, fact_ids: list[str]) -> None:
-        """Erasure reaches the fact memory, if there is one."""
-        if self._model is not None:
-            self._model.memory.forget(fact_ids)
-
     def readiness(self) -> dict[str, str]:
         """Each part's state: ``ok``, ``loading``, ``not loaded`` or why it fails."""
         try:
@@ -198,12 +191,6 @@ class Workspace:
                 "beginning with a letter or digit"
             )
         return self.path / "graphs" / name
-
-
-def _all_facts(graph: Dysk) -> Iterator[Fact]:
-    with graph.store.snapshot() as snapshot:
-        yield from snapshot.facts()
-        yield from snapshot.facts(status="retracted")
 
 
 def _counting(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:

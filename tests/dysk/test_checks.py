@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dysk.answer import Grounding, Mode
-from dysk.checks import LONGEST_QUESTION, check_choice, check_count, check_options, check_question
+from dysk.checks import (
+    LONGEST_QUESTION,
+    check_choice,
+    check_count,
+    check_dates,
+    check_options,
+    check_question,
+)
 from dysk.errors import InvalidQuestion
+from graph import InvalidTime
 
 OPTIONS: dict[str, Any] = {
     "mode": "attention",
@@ -88,3 +96,10 @@ def test_every_mode_and_grounding_is_accepted() -> None:
 @given(st.integers(min_value=1))
 def test_any_whole_number_from_1_on_is_a_count(number: int) -> None:
     check_count("limit", number)
+
+
+def test_a_date_that_is_none_is_refused() -> None:
+    check_dates()
+    check_dates(None, "2021", "2021-05-03T10:00Z")
+    with pytest.raises(InvalidTime, match="29 days"):
+        check_dates(None, "2021", "2024-02-30")
