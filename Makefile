@@ -11,7 +11,7 @@ DOC_TESTS := tests/test_docs.py tests/dysk/ops/test_docs.py tests/service/test_d
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench lint fmt docs clean
+.PHONY: help run test check lint fmt docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile

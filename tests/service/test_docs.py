@@ -1,4 +1,4 @@
-"""docs/service.md says what is so."""
+"""docs/service.md and the REST part of README.md say what is so."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from service.settings import Settings
 from tests.service.harness import Http
 
-PAGE = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "service.md").read_text()
 
 
-def test_the_walk_through_works_as_it_stands(http: Http) -> None:
+@pytest.mark.parametrize(("page", "least"), [("docs/service.md", 7), ("README.md", 6)])
+def test_the_walk_through_works_as_it_stands(http: Http, page: str, least: int) -> None:
     graph, media_type = "http://127.0.0.1:8000/v1/graphs/default", "Content-Type: application/json"
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     calls = [call for block in blocks for call in re.split(r"\n(?=curl )", block) if "curl" in call]
     answered = 0
     for call in calls:
@@ -34,7 +38,7 @@ def test_the_walk_through_works_as_it_stands(http: Http) -> None:
         )
         assert response.status_code < 300, (call, response.text)
         answered += 1
-    assert answered >= 7
+    assert answered >= least
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
