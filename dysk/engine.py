@@ -8,26 +8,21 @@ in every layer. 7. *Check* what was said against what was read.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
 
-import torch
-from torch import Tensor
-
-from dysk.answer import Answer, Evidence, Grounding, Mode, Usage
-from dysk.attention import Reading
-from dysk.attention.fine import RetrievalHeads, select
+from dysk.answer import Answer, Evidence, Grounding, Mode
+from dysk.attention.fine import RetrievalHeads
 from dysk.candidates import REACH, Candidate, read_query, retrieve
 from dysk.checks import check_question
 from dysk.errors import RevisionNotReached
-from dysk.grounding import first_spoken
-from dysk.language_model import LanguageModel, Spoken
+from dysk.language_model import LanguageModel
 from dysk.retrieval.encoder import TextEncoder
 from dysk.retrieval.time import TimeInterpretation
+from dysk.speaking import Said, Speaker, Stopwatch, evidence_of
 from dysk.sync import Syncer
 from graph.errors import NotFound
 from graph.interval import Period, now_period, parse_date, parse_interval
@@ -35,41 +30,7 @@ from graph.store import FactStore, Snapshot
 
 ABSTAIN_BELOW = 0.4
 """Coarse score under which the best fact has nothing to do with the question."""
-TEMPERATURE, GATE = 0.8, 1.0
-"""How the chosen facts are read: sharper than text, and a factor e heavier beside the question. Both
-measured on four sets (docs/log.md)."""
 UNKNOWN = "I don't know: no fact in the graph answers this."
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    text: str
-    evidence: tuple[Evidence, ...]
-    usage: Usage
-
-
-class Stopwatch:
-    """Milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = dict.fromkeys(
-            ("time", "coarse", "encode", "select", "prefill", "decode"), 0.0
-        )
-        self._began = time.perf_counter()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add what happens inside to a stage."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] += (time.perf_counter() - began) * 1e3
-
-    def report(self) -> dict[str, float]:
-        """All stages and the total since the start."""
-        total = (time.perf_counter() - self._began) * 1e3
-        return {name: round(ms, 3) for name, ms in {**self.stages, "total": total}.items()}
 
 
 class Engine:
@@ -91,7 +52,7 @@ class Engine:
         self._syncer = syncer
         self._encoder = encoder
         self._model = model
-        self._heads = heads
+        self._speaker = Speaker(model, heads, self._block_key)
         self._reach = reach
 
     def ask(
@@ -127,15 +88,22 @@ class Engine:
                     count, reach = (top_k, inf) if mode == "rag" else (candidates, self._reach)
                     found = retrieve(self._syncer, snapshot, query, period, count, reach=reach)
             relevant = mode == "closed_book" or (found and found[0].score >= ABSTAIN_BELOW)
-            try:
-                with self._model.lock:
-                    said = (
-                        self._speak(question, mode, found, top_k, max_tokens, watch)
-                        if relevant
-                        else _Said(UNKNOWN, (), Usage())
-                    )
-            finally:
-                self._forget_erased(found, since=snapshot.revision)
+            said = Said(UNKNOWN)
+            if relevant:
+                try:
+                    with self._model.lock:
+                        said = self._speaker.speak(
+                            question,
+                            mode,
+                            found,
+                            lambda entity: (entity, *snapshot.aliases(entity)),
+                            top_k=top_k,
+                            grounding=grounding,
+                            max_tokens=max_tokens,
+                            watch=watch,
+                        )
+                finally:
+                    self._forget_erased(found, since=snapshot.revision)
             conflicts = _disagreeing(said.evidence, snapshot)
             answer = Answer(
                 text=said.text,
@@ -145,13 +113,13 @@ class Engine:
                 revision=snapshot.revision,
                 time_interpretation=interpretation,
                 evidence=said.evidence,
+                grounded=said.grounded,
                 conflicts=conflicts,
                 usage=said.usage,
             )
-            return replace(
-                _ground(answer, snapshot, grounding) if relevant else answer,
-                timings_ms=watch.report(),
-            )
+            if grounding == "strict" and relevant and mode != "closed_book":
+                answer = _only_objects(answer, said)
+            return replace(answer, timings_ms=watch.report())
 
     @contextmanager
     def _pin(self, known_at: str | None, min_revision: int | None) -> Iterator[Snapshot]:
@@ -181,95 +149,6 @@ class Engine:
         """Graphs share the memory, and each numbers its facts from f1."""
         return f"{self._graph}/{fact_id}"
 
-    # -- one mode each --------------------------------------------------------------------------
-
-    def _speak(
-        self,
-        question: str,
-        mode: Mode,
-        found: list[Candidate],
-        top_k: int,
-        max_tokens: int,
-        watch: Stopwatch,
-    ) -> _Said:
-        if mode == "closed_book":
-            ids = self._model.question_ids(question, closed=True)
-            spoken = self._model.speak(ids, closed=True, drafts=[ids], max_tokens=max_tokens)
-            return _said(spoken, (), watch)
-        if mode == "rag":
-            return self._speak_from_prompt(question, found[:top_k], max_tokens, watch)
-        return self._speak_from_memory(question, found, top_k, max_tokens, watch, mode == "hybrid")
-
-    def _speak_from_prompt(
-        self, question: str, facts: list[Candidate], max_tokens: int, watch: Stopwatch
-    ) -> _Said:
-        """rag: the facts stand in the prompt, the best one next to the question."""
-        ids = self._model.question_ids(question)
-        spoken = self._model.speak(
-            ids,
-            context=[self._model.fact_ids(fact.text) for fact in reversed(facts)],
-            drafts=[*(self._model.draft_ids(fact.text) for fact in facts), ids],
-            max_tokens=max_tokens,
-        )
-        return _said(spoken, tuple(_evidence(fact, None) for fact in facts), watch)
-
-    def _speak_from_memory(
-        self,
-        question: str,
-        found: list[Candidate],
-        top_k: int,
-        max_tokens: int,
-        watch: Stopwatch,
-        in_prompt_too: bool,
-    ) -> _Said:
-        """attention and hybrid: choose with the retrieval heads, then read the chosen in every
-        layer.
-        """
-        memory = self._model.memory
-        ids = self._model.question_ids(question)
-        with watch.stage("encode"):
-            lease = memory.lease([(self._block_key(c.fact.id), c.text) for c in found])
-        with lease:
-            rows = lease.rows[None]
-            span = int(memory.length[lease.rows].max())
-            with watch.stage("select"):
-                chosen = self._choose(ids, found, rows, span)[:top_k]
-            reading = Reading(
-                memory,
-                rows[:, chosen],
-                k=len(chosen),
-                temperature=TEMPERATURE,
-                gate=GATE,
-                watched=self._heads.by_layer,
-            )
-            facts = [found[i] for i in chosen]
-            spoken = self._model.speak(
-                ids,
-                reading=reading,
-                span=span,
-                context=[self._model.fact_ids(facts[0].text)] if in_prompt_too else (),
-                drafts=[*(self._model.draft_ids(fact.text) for fact in facts), ids],
-                max_tokens=max_tokens,
-            )
-            attention = reading.shares()
-            known = int(memory.length[reading.candidates].sum())
-        evidence = tuple(_evidence(fact, a) for fact, a in zip(facts, attention, strict=True))
-        return _said(spoken, evidence, watch, known)
-
-    def _choose(
-        self, question_ids: list[int], found: list[Candidate], rows: Tensor, span: int
-    ) -> list[int]:
-        """Which candidates are read: the retrieval heads' best, and its equals.
-
-        One slot needs no choice, and no pass over the question.
-        """
-        if len({candidate.slot for candidate in found}) == 1:
-            return _of_one_slot(found, list(range(len(found))))
-        coarse = torch.tensor([[candidate.score for candidate in found]])
-        probe = self._model.probe(question_ids, self._heads.layers, span)
-        fine = select(probe, self._model.memory, self._heads, rows, coarse)[0]
-        return _of_one_slot(found, fine.sort(descending=True, stable=True).indices.tolist())
-
 
 def search(
     syncer: Syncer,
@@ -284,7 +163,7 @@ def search(
     query, time = read_query(text, syncer, encoder, datetime.now(UTC))
     period, _ = _asked_period(time, as_of)
     found = retrieve(syncer, snapshot, query, period, limit, reach=inf)
-    return [_evidence(candidate, None) for candidate in found]
+    return [evidence_of(candidate, None) for candidate in found]
 
 
 def _asked_period(time: TimeInterpretation, as_of: str | None) -> tuple[Period, str | None]:
@@ -295,47 +174,12 @@ def _asked_period(time: TimeInterpretation, as_of: str | None) -> tuple[Period, 
     return time.as_of, f"“{time.text}” was read as {time.as_of.text}"
 
 
-def _of_one_slot(found: list[Candidate], order: list[int]) -> list[int]:
-    """The best candidate and, best first, those that answer the same just as well.
-
-    They share its subject, relation and fit in time. A fact of another slot would be a distractor:
-    a small model that reads near misses beside the right fact often speaks one (docs/log.md).
-    """
-    best = found[order[0]]
-    return [i for i in order if found[i].slot == best.slot and found[i].score == best.score]
-
-
 def _is_recorded(fact_id: str, snapshot: Snapshot) -> bool:
     try:
         snapshot.get(fact_id)
     except NotFound:
         return False
     return True
-
-
-def _said(
-    spoken: Spoken, evidence: tuple[Evidence, ...], watch: Stopwatch, known_tokens: int = 0
-) -> _Said:
-    watch.stages["prefill"] += spoken.prefill_ms
-    watch.stages["decode"] += spoken.decode_ms
-    usage = Usage(spoken.prompt_tokens, spoken.completion_tokens, known_tokens)
-    return _Said(spoken.text, evidence, usage)
-
-
-def _evidence(candidate: Candidate, attention: float | None) -> Evidence:
-    fact = candidate.fact
-    return Evidence(
-        fact_id=fact.id,
-        text=candidate.text,
-        subject=fact.subject,
-        relation=fact.relation,
-        object=fact.object,
-        valid_from=fact.valid_from,
-        valid_to=fact.valid_to,
-        attention=attention,
-        coarse_score=round(candidate.score, 4),
-        source=fact.source,
-    )
 
 
 def _disagreeing(evidence: tuple[Evidence, ...], snapshot: Snapshot) -> tuple[str, ...]:
@@ -356,16 +200,8 @@ def _disagreeing(evidence: tuple[Evidence, ...], snapshot: Snapshot) -> tuple[st
     return (best.fact_id, *rivals) if rivals else ()
 
 
-def _ground(answer: Answer, snapshot: Snapshot, grounding: Grounding) -> Answer:
-    """Check the words against the objects of the facts read; strict lets nothing else be said."""
-    if grounding == "off" or answer.mode == "closed_book":
-        return answer
-    names = {e.object: (e.object, *snapshot.aliases(e.object)) for e in answer.evidence}
-    spoken = next(
-        (object_ for object_, forms in names.items() if first_spoken(answer.text, forms)), None
-    )
-    if grounding == "strict":
-        if spoken is None:
-            return replace(answer, text=UNKNOWN, status="abstained", grounded=False)
-        return replace(answer, text=spoken, grounded=True)
-    return replace(answer, grounded=spoken is not None)
+def _only_objects(answer: Answer, said: Said) -> Answer:
+    """strict: the object that was spoken and nothing else, or an abstention."""
+    if said.spoken_object is None:
+        return replace(answer, text=UNKNOWN, status="abstained", grounded=False)
+    return replace(answer, text=said.spoken_object)

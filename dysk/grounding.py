@@ -6,8 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from rapidfuzz import fuzz
+
 from dysk.retrieval.verbalize import spell_out_date
 
+_NEARLY = 85.0
+"""Percent of characters in common (rapidfuzz ratio) from which a spelling means the name."""
+_SHORTEST = 6
 _NOT_WORDS = re.compile(r"[^\w]+")
 _MONTH_DAY = re.compile(r"(?P<month>[A-Z][a-z]+) (?P<day>\d{1,2}), (?P<year>\d+)")
 
@@ -24,6 +29,41 @@ def speaks(text: str, name: str) -> bool:
 def first_spoken(text: str, names: Iterable[str]) -> str | None:
     """The first of ``names`` that the text speaks."""
     return next((name for name in names if speaks(text, name)), None)
+
+
+def respelled(text: str, name: str) -> str | None:
+    """``text`` with its nearly right spelling of ``name`` made right; None where it has none.
+
+    A small model that copies "Coburn" may say "Cobburn". Names with digits are left alone: another
+    number is another thing.
+    """
+    if any(c.isdigit() for c in name):
+        return None
+    near = fuzz.partial_ratio_alignment(name, text, score_cutoff=_NEARLY)
+    if near is None or len(name) < _SHORTEST or len(name) > len(text):
+        return None
+    start, end = _whole_words(text, near.dest_start, near.dest_end)
+    if fuzz.ratio(text[start:end], name) < _NEARLY:
+        return None
+    return text[:start] + name + text[end:]
+
+
+def opening(sentence: str, name: str) -> str:
+    """A fact's sentence up to its object; empty where the object comes first or is not found."""
+    at = sentence.rfind(spell_out_date(name))
+    return sentence[:at].rstrip() if at > 0 else ""
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    while start > 0 and text[start - 1].isalnum():
+        start -= 1
+    while start < end and not text[start].isalnum():
+        start += 1
+    while end < len(text) and text[end].isalnum():
+        end += 1
+    while end > start and not text[end - 1].isalnum():
+        end -= 1
+    return start, end
 
 
 def normalise(text: str) -> str:

@@ -28,6 +28,7 @@ from dysk.models import fingerprint
 
 INSTRUCTION = "Use these facts to answer the question.\n"
 _SENTINEL = "\u2042"
+_SENTENCE_END = re.compile(r"\w{5,}[.!?]$")
 # Facts are listed with dashes, and a model that repeats one may begin with its dash.
 _LIST_MARK = re.compile(r"^\s*-\s+")
 _BATCH = 16
@@ -172,18 +173,19 @@ class LanguageModel:
         span: int = 0,
         context: Sequence[list[int]] = (),
         closed: bool = False,
+        opening: str = "",
         drafts: Sequence[list[int]] = (),
         max_tokens: int = 48,
     ) -> Spoken:
-        """Greedy decoding to the end of the line.
+        """Greedy decoding to the end of the sentence or line.
 
         ``reading`` attends to facts (``span`` is their longest block); ``context`` puts facts'
-        tokens into the prompt; ``drafts`` are token sequences that the answer may repeat: whatever
-        of them the model would have said anyway is verified many tokens at a time, and the text is
-        the same without them.
+        tokens into the prompt; ``opening`` is what the answer begins with; ``drafts`` are token
+        sequences that the answer may repeat: whatever of them the model would have said anyway is
+        verified many tokens at a time, and the text is the same without them.
         """
         prefix = self._closed_prefix if closed else self._facts_prefix
-        prompt = [token for fact in context for token in fact] + question_ids
+        prompt = [token for fact in context for token in fact] + question_ids + self._ids(opening)
         cache = _cache(prefix.layers)
         start = len(prefix.ids) + span
         began = time.perf_counter()
@@ -194,7 +196,7 @@ class LanguageModel:
                 said, first = self._speak(prompt, cache, start, drafts, max_tokens, reading)
         ended = time.perf_counter()
         return Spoken(
-            text=_LIST_MARK.sub("", self.tokenizer.decode(said, skip_special_tokens=True)).strip(),
+            text=_LIST_MARK.sub("", opening + self._text(said)).strip(),
             prompt_tokens=len(prefix.ids) + len(prompt),
             completion_tokens=len(said),
             prefill_ms=(first - began) * 1e3,
@@ -219,21 +221,28 @@ class LanguageModel:
         said: list[int] = []
         position = start + len(prompt)
         while token not in self._stop and len(said) < max_tokens:
+            if self._is_whole(said) and self.tokenizer.decode([token]).startswith(" "):
+                break
             said.append(token)
             draft = continuation(said, drafts, limit=max_tokens - len(said))
+            # "Amazon." is no end where the facts go on with "com".
+            if not draft and self._is_whole(said):
+                break
             logits = self._forward([token, *draft], cache, position, keep=1 + len(draft))
             choices = logits[0].argmax(-1).tolist()
             agreed = 0
             while agreed < len(draft) and draft[agreed] == choices[agreed]:
-                if choices[agreed] in self._stop:
-                    break
+                said.append(draft[agreed])
                 agreed += 1
-            said += draft[:agreed]
             token = choices[agreed]
             position += 1 + agreed
             if agreed < len(draft):
                 cache.crop(agreed - len(draft))
         return said, first
+
+    def _is_whole(self, said: list[int]) -> bool:
+        """A sentence has ended; not after a short word: it may be an abbreviation (St. Louis)."""
+        return bool(_SENTENCE_END.search(self._text(said[-8:])))
 
     def _forward(
         self, ids: list[int], cache: DynamicCache, position: int, *, keep: int = 1
@@ -253,6 +262,10 @@ class LanguageModel:
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
+
+    def _text(self, ids: list[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text
 
     def _chat_frame(self) -> tuple[str, str]:
         """What the model's chat template writes before and after a user's message."""

@@ -97,12 +97,14 @@ class InventedFact:
 
 
 def invent(count: int, seed: int = 0) -> list[InventedFact]:
-    """``count`` facts, the same for the same seed."""
+    """``count`` facts, the same for the same seed; no two of one subject and relation."""
     rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    facts: list[InventedFact] = []
+    facts: dict[tuple[str, str], InventedFact] = {}
     while len(facts) < count:
-        facts += _numbered(rng) if rng.random() < 0.2 else _named(rng)
-    return facts[:count]
+        for fact in _numbered(rng) if rng.random() < 0.2 else _named(rng):
+            # A name that comes up again would make two answers to one question.
+            facts.setdefault((fact.subject, fact.relation), fact)
+    return list(facts.values())[:count]
 
 
 def _named(rng: random.Random) -> list[InventedFact]:

@@ -1,0 +1,254 @@
+"""From candidates to words, one way for each mode.
+
+closed_book speaks from the weights alone. rag puts facts into the prompt. attention chooses with
+the retrieval heads and reads the chosen in every layer; hybrid reads them in both ways. What is
+said from facts is checked against them, and where a small model misspells or evades what it attends
+to, it is helped to say it (Repair).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dysk.answer import Evidence, Grounding, Mode, Usage
+from dysk.attention import Reading
+from dysk.attention.fine import RetrievalHeads, select
+from dysk.candidates import Candidate
+from dysk.grounding import first_spoken, opening, respelled
+from dysk.language_model import LanguageModel, Spoken
+
+TEMPERATURE, GATE = 0.8, 0.5
+"""How the chosen facts are read: sharper than text, and somewhat heavier beside the question.
+Both measured on four sets (docs/log.md)."""
+
+Names = Callable[[str], Sequence[str]]
+"""An entity -> all that it is called, itself first."""
+
+
+class Stopwatch:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = dict.fromkeys(
+            ("time", "coarse", "encode", "select", "prefill", "decode"), 0.0
+        )
+        self._began = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add what happens inside to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] += (time.perf_counter() - began) * 1e3
+
+    def report(self) -> dict[str, float]:
+        """All stages and the total since the start."""
+        total = (time.perf_counter() - self._began) * 1e3
+        return {name: round(ms, 3) for name, ms in {**self.stages, "total": total}.items()}
+
+
+_NOTHING = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words, the facts that were read for them, and the object of the one they speak, if any.
+
+    ``grounded`` is None where nothing was checked.
+    """
+
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    usage: Usage = _NOTHING
+    grounded: bool | None = None
+    spoken_object: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Speaks with a model that the caller has locked. ``block_key`` names a fact's block."""
+
+    model: LanguageModel
+    heads: RetrievalHeads
+    block_key: Callable[[str], str]
+
+    def speak(
+        self,
+        question: str,
+        mode: Mode,
+        found: list[Candidate],
+        names: Names,
+        *,
+        top_k: int,
+        grounding: Grounding,
+        max_tokens: int,
+        watch: Stopwatch,
+    ) -> Said:
+        """Answer from ``found``, best first, of which at most ``top_k`` are read."""
+        if mode == "closed_book":
+            ids = self.model.question_ids(question, closed=True)
+            spoken = self.model.speak(ids, closed=True, drafts=[ids], max_tokens=max_tokens)
+            return Said(spoken.text, usage=_count(spoken, watch))
+        if mode == "rag":
+            said = self._from_prompt(question, found[:top_k], max_tokens, watch)
+            return said if grounding == "off" else _checked(said, names)
+        in_prompt_too = mode == "hybrid"
+        return self._from_memory(
+            question, found, names, top_k, grounding, max_tokens, watch, in_prompt_too
+        )
+
+    def _from_prompt(
+        self, question: str, facts: list[Candidate], max_tokens: int, watch: Stopwatch
+    ) -> Said:
+        """The facts stand in the prompt, the best one next to the question."""
+        ids = self.model.question_ids(question)
+        spoken = self.model.speak(
+            ids,
+            context=[self.model.fact_ids(fact.text) for fact in reversed(facts)],
+            drafts=[*(self.model.draft_ids(fact.text) for fact in facts), ids],
+            max_tokens=max_tokens,
+        )
+        evidence = tuple(evidence_of(fact, None) for fact in facts)
+        return Said(spoken.text, evidence, _count(spoken, watch))
+
+    def _from_memory(
+        self,
+        question: str,
+        found: list[Candidate],
+        names: Names,
+        top_k: int,
+        grounding: Grounding,
+        max_tokens: int,
+        watch: Stopwatch,
+        in_prompt_too: bool,
+    ) -> Said:
+        memory = self.model.memory
+        ids = self.model.question_ids(question)
+        with watch.stage("encode"):
+            lease = memory.lease([(self.block_key(c.fact.id), c.text) for c in found])
+        with lease:
+            rows = lease.rows[None]
+            span = int(memory.length[lease.rows].max())
+            with watch.stage("select"):
+                chosen = self._choose(ids, found, rows, span)[:top_k]
+            facts = [found[i] for i in chosen]
+            reading = Reading(
+                memory,
+                rows[:, chosen],
+                k=len(chosen),
+                temperature=TEMPERATURE,
+                gate=GATE,
+                watched=self.heads.by_layer,
+            )
+
+            def read(opened_with: str = "") -> Spoken:
+                return self.model.speak(
+                    ids,
+                    reading=reading,
+                    span=span,
+                    context=[self.model.fact_ids(facts[0].text)] if in_prompt_too else (),
+                    opening=opened_with,
+                    drafts=[*(self.model.draft_ids(fact.text) for fact in facts), ids],
+                    max_tokens=max_tokens,
+                )
+
+            spoken = read()
+            usage = _count(spoken, watch, int(memory.length[reading.candidates].sum()))
+            shares = reading.shares()
+            evidence = tuple(evidence_of(c, a) for c, a in zip(facts, shares, strict=True))
+            said = Said(spoken.text, evidence, usage)
+            if grounding == "off":
+                return said
+            said = _checked(said, names)
+            if said.grounded:
+                return said
+            return self._repaired(said, names, read, watch)
+
+    def _choose(
+        self, question_ids: list[int], found: list[Candidate], rows: Tensor, span: int
+    ) -> list[int]:
+        """Which candidates are read: the retrieval heads' best, and its equals.
+
+        One slot needs no choice, and no pass over the question.
+        """
+        if len({candidate.slot for candidate in found}) == 1:
+            return _of_one_slot(found, list(range(len(found))))
+        coarse = torch.tensor([[candidate.score for candidate in found]])
+        probe = self.model.probe(question_ids, self.heads.layers, span)
+        fine = select(probe, self.model.memory, self.heads, rows, coarse)[0]
+        return _of_one_slot(found, fine.sort(descending=True, stable=True).indices.tolist())
+
+    def _repaired(
+        self, said: Said, names: Names, read: Callable[[str], Spoken], watch: Stopwatch
+    ) -> Said:
+        """The words again, when they do not agree with the fact that was attended to.
+
+        A name spelt nearly right is spelt right. Else the model is given the fact's own sentence up
+        to its object, and goes on from there by itself. What still disagrees stays, ungrounded.
+        """
+        best = said.evidence[0]
+        for name in names(best.object):
+            text = respelled(said.text, name)
+            if text is not None:
+                return replace(said, text=text, grounded=True, spoken_object=best.object)
+        begun = opening(best.text, best.object)
+        if not begun:
+            return said
+        again = read(begun)
+        _count(again, watch)
+        tried = _checked(replace(said, text=again.text), names)
+        if tried.grounded:
+            return tried
+        text = respelled(again.text, best.object)
+        if text is None:
+            return said
+        return replace(said, text=text, grounded=True, spoken_object=best.object)
+
+
+def evidence_of(candidate: Candidate, attention: float | None) -> Evidence:
+    """A candidate as an answer shows it."""
+    fact = candidate.fact
+    return Evidence(
+        fact_id=fact.id,
+        text=candidate.text,
+        subject=fact.subject,
+        relation=fact.relation,
+        object=fact.object,
+        valid_from=fact.valid_from,
+        valid_to=fact.valid_to,
+        attention=attention,
+        coarse_score=round(candidate.score, 4),
+        source=fact.source,
+    )
+
+
+def _of_one_slot(found: list[Candidate], order: list[int]) -> list[int]:
+    """The best candidate and, best first, those that answer the same just as well.
+
+    They share its subject, relation and fit in time. A fact of another slot would be a distractor:
+    a small model that reads near misses beside the right fact often speaks one (docs/log.md).
+    """
+    best = found[order[0]]
+    return [i for i in order if found[i].slot == best.slot and found[i].score == best.score]
+
+
+def _checked(said: Said, names: Names) -> Said:
+    """With whether the words speak the object of a fact in evidence."""
+    spoken = next(
+        (e.object for e in said.evidence if first_spoken(said.text, names(e.object))), None
+    )
+    return replace(said, grounded=spoken is not None, spoken_object=spoken)
+
+
+def _count(spoken: Spoken, watch: Stopwatch, knowledge_tokens: int = 0) -> Usage:
+    watch.stages["prefill"] += spoken.prefill_ms
+    watch.stages["decode"] += spoken.decode_ms
+    return Usage(spoken.prompt_tokens, spoken.completion_tokens, knowledge_tokens)
