@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from dysk.attention import FactMemory
+from dysk.attention.memory import BlockEncoder
 
 KINDS = (
     "llama",
@@ -115,22 +116,24 @@ def generated(model: PreTrainedModel, given: Prompt, **settings: Any) -> tuple[T
     return output.sequences, torch.stack(output.logits, 1)
 
 
-def blocks(
-    sentences: Sequence[str], layers: int = LAYERS, kv_heads: int = KV_HEADS, dim: int = HEAD_DIM
-) -> list[tuple[Tensor, Tensor]]:
+def blocks(sentences: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
     """Random keys and values [L, T, KVH, D] that depend on the sentence only; T is 1 to 4."""
     made = []
     for sentence in sentences:
         seed = zlib.crc32(sentence.encode())
-        shape = (2, layers, 1 + seed % 4, kv_heads, dim)
+        shape = (2, LAYERS, 1 + seed % 4, KV_HEADS, HEAD_DIM)
         keys, values = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         made.append((keys, values))
     return made
 
 
-def new_memory(dtype: torch.dtype = torch.float32, budget_bytes: int = 1 << 16) -> FactMemory:
+def new_memory(
+    dtype: torch.dtype = torch.float32,
+    budget_bytes: int = 1 << 16,
+    encode: BlockEncoder = blocks,
+) -> FactMemory:
     return FactMemory(
-        blocks,
+        encode,
         layers=LAYERS,
         kv_heads=KV_HEADS,
         head_dim=HEAD_DIM,
