@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from dysk.language_model import LanguageModel
+from tests.contracts.tiny_model import save_tiny_model
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    """A random model of a few kilobytes, with its fact memory."""
+    return LanguageModel(save_tiny_model(tmp_path_factory.mktemp("tiny")), memory_bytes=4 << 20)
