@@ -161,6 +161,15 @@ def test_a_model_says_the_same_whatever_the_drafts(
     assert same_words(speak(babbler, question, drafts, reads=reads), plain)
 
 
+@pytest.mark.parametrize("max_tokens", [1, 2, 5, 20])
+def test_a_draft_says_no_more_than_was_allowed(babbler: LanguageModel, max_tokens: int) -> None:
+    ids = babbler.question_ids(QUESTIONS[0])
+    draft = babbler.draft_ids(babbler.speak(ids, max_tokens=40).text)
+    spoken = babbler.speak(ids, drafts=[draft], max_tokens=max_tokens)
+    assert same_words(spoken, babbler.speak(ids, max_tokens=max_tokens))
+    assert spoken.completion_tokens == max_tokens
+
+
 def test_a_right_draft_is_verified_many_tokens_at_a_time(
     babbler: LanguageModel, passes: list[int]
 ) -> None:
