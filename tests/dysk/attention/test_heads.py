@@ -129,11 +129,20 @@ def test_heads_of_a_new_model_are_found_once_and_kept(cache: Path) -> None:
     assert [file.name for file in (cache / "heads").iterdir()] == [f"{first.fingerprint}.json"]
 
 
-def test_heads_that_ship_with_the_package_come_before_the_cache(cache: Path) -> None:
+def test_heads_that_ship_with_the_package_need_no_search_and_yield_to_those_found_here(
+    cache: Path,
+) -> None:
+    asked = StandIn((1, 4), fingerprint=SHIPPED)
+    shipped = heads_for(cast("LanguageModel", asked), HashEncoder())
+    assert shipped.heads[0] == (18, 6)
+    assert asked.probes == 0
     save(model(fingerprint=SHIPPED), FOUND)
-    found = heads_for(model(fingerprint=SHIPPED), HashEncoder())
-    assert found.heads[0] == (18, 6)
-    assert found != FOUND.heads
+    assert heads_for(model(fingerprint=SHIPPED), HashEncoder()) == FOUND.heads != shipped
+
+
+def test_heads_are_found_even_where_they_cannot_be_kept(cache: Path) -> None:
+    (cache / "heads").write_text("a file where the folder should be")
+    assert heads_for(model((0, 3)), HashEncoder()).heads[0] == (0, 3)
 
 
 @pytest.mark.models
