@@ -150,8 +150,9 @@ class Workspace:
             if self._heads is None:
                 from dysk.attention.heads import heads_for
 
-                model, encoder = self.model(progress), self.encoder()
-                self._heads = heads_for(model, encoder, progress)
+                model, encoder = self.model(progress), self.encoder(progress)
+                with _reporting(self._state, "model"):
+                    self._heads = heads_for(model, encoder, progress)
             return self._heads
 
     def vector_file(self, name: str) -> Path:
@@ -161,9 +162,10 @@ class Workspace:
     def readiness(self) -> dict[str, str]:
         """Each part's state: ``ok``, ``loading``, ``not loaded`` or why it fails."""
         try:
-            store = "ok" if self.graph().store.revision >= 0 else ""
+            self.graph().store.revision  # noqa: B018 - reads the file
+            store = "ok"
         except Exception as error:
-            store = str(error)
+            store = str(error) or type(error).__name__
         return {"store": store, **self._state}
 
     def close(self) -> None:
@@ -207,8 +209,11 @@ def _reporting(state: dict[str, str], part: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        state[part] = str(error)
+        state[part] = str(error) or type(error).__name__
         if isinstance(error, DyskError):
             raise
-        raise ModelUnavailable(f"the {part} cannot be loaded: {error}") from error
+        raise ModelUnavailable(
+            f"the {part} cannot be loaded ({error}): check its files, or name another one with "
+            f"--{part}"
+        ) from error
     state[part] = "ok"

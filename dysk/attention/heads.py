@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -91,17 +92,19 @@ def find_heads(
 def heads_for(
     model: LanguageModel, encoder: TextEncoder, progress: Callable[[str], None] | None = None
 ) -> RetrievalHeads:
-    """The heads kept for this model's weights: shipped with dysk, in the cache, or found now (a
+    """The heads kept for this model's weights: in the cache, shipped with dysk, or found now (a
     minute).
     """
-    kept = resources.files(_PACKAGED).joinpath(f"{model.fingerprint}.json")
-    for source in (kept, _cache_file(model)):
-        if source.is_file():
+    shipped = resources.files(_PACKAGED).joinpath(f"{model.fingerprint}.json")
+    for source in (_cache_file(model), shipped):
+        # A damaged file is as good as none.
+        with suppress(OSError, ValueError, KeyError, TypeError):
             return _read(source.read_text())
     if progress:
         progress(f"finding the retrieval heads of {model.name}, once (a minute)")
     report = find_heads(model, encoder)
-    save(model, report)
+    with suppress(OSError):  # where nothing can be kept they are found again next time
+        save(model, report)
     return report.heads
 
 

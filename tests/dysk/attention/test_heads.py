@@ -140,6 +140,12 @@ def test_heads_that_ship_with_the_package_need_no_search_and_yield_to_those_foun
     assert heads_for(model(fingerprint=SHIPPED), HashEncoder()) == FOUND.heads != shipped
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"heads": 3}', '{"heads": {"heads": []}}'])
+def test_a_damaged_file_is_as_good_as_none(cache: Path, content: str) -> None:
+    save(model(fingerprint=SHIPPED), FOUND).write_text(content)
+    assert heads_for(model(fingerprint=SHIPPED), HashEncoder()).heads[0] == (18, 6)
+
+
 def test_heads_are_found_even_where_they_cannot_be_kept(cache: Path) -> None:
     (cache / "heads").write_text("a file where the folder should be")
     assert heads_for(model((0, 3)), HashEncoder()).heads[0] == (0, 3)
