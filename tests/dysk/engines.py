@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
-from dysk.answer import Answer
+from dysk.answer import Answer, Mode
 from dysk.engine import Engine
 from dysk.language_model import LanguageModel
 from dysk.retrieval.encoder import CachedEncoder, HashEncoder
@@ -16,6 +16,13 @@ from graph import Add, Correct, End, Erase, MemoryStore, Relation, Retract, SetR
 from tests.contracts.tiny_model import HEADS
 
 KING = "king"
+QUESTION = "Who is the king of Zembla?"
+READING: list[Mode] = ["rag", "attention", "hybrid"]
+
+
+def objects(answer: Answer) -> list[str]:
+    """What the facts in evidence say, best first."""
+    return [evidence.object for evidence in answer.evidence]
 
 
 class World:

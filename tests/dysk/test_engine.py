@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,27 +11,12 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from dysk.answer import Answer, Mode
-from dysk.attention.memory import Lease
 from dysk.engine import UNKNOWN
 from dysk.errors import InvalidQuestion, RevisionNotReached
 from dysk.language_model import LanguageModel
 from graph import InvalidTime, Period, parse_date
 from tests.contracts.clock import Clock
-from tests.dysk.engines import KING, World
-
-QUESTION = "Who is the king of Zembla?"
-READING: list[Mode] = ["rag", "attention", "hybrid"]
-
-
-@pytest.fixture
-def world(tiny_model: LanguageModel) -> Iterator[World]:
-    with World(tiny_model) as world:
-        yield world
-
-
-def objects(answer: Answer) -> list[str]:
-    return [evidence.object for evidence in answer.evidence]
-
+from tests.dysk.engines import KING, QUESTION, READING, World, objects
 
 # -- promise 1: acknowledged means stored and answerable ------------------------------------------
 
@@ -180,73 +164,6 @@ def test_promise_6_known_at_asks_what_was_believed_then(tiny_model: LanguageMode
         assert objects(world.ask(QUESTION, known_at="2026-11-25")) == ["Odon"]
         assert world.ask(QUESTION, known_at="2026-11-24").status == "abstained"
         assert world.ask(QUESTION, known_at="2026-11-25").revision == 2
-
-
-# -- promise 7: erased is gone --------------------------------------------------------------------
-
-
-def blocks(model: LanguageModel) -> int:
-    return model.memory.stats.blocks
-
-
-def test_promise_7_an_erased_fact_has_no_block_and_its_question_abstains(
-    world: World, tiny_model: LanguageModel
-) -> None:
-    fact_id = world.add("Zembla", KING, "Charles", aliases=("Land of Mirrors",))
-    assert objects(world.ask(QUESTION)) == ["Charles"]
-    before = blocks(tiny_model)
-    world.erase(fact_id)
-    assert blocks(tiny_model) == before - 1
-    assert len(world.syncer.index) == 0
-    assert world.syncer.mentions.find("Is Zembla the Land of Mirrors?") == []
-    for mode in READING:
-        answer = world.ask(QUESTION, mode=mode, min_revision=3)
-        assert (answer.status, answer.evidence) == ("abstained", ())
-
-
-def test_promise_7_every_wording_that_a_fact_ever_had_is_forgotten(
-    world: World, tiny_model: LanguageModel
-) -> None:
-    before = blocks(tiny_model)
-    fact_id = world.add("Zembla", KING, "Odon")
-    world.ask(QUESTION)
-    world.correct(fact_id, object="Charles")
-    world.ask(QUESTION)
-    assert blocks(tiny_model) == before + 2
-    world.erase(fact_id)
-    assert blocks(tiny_model) == before
-
-
-@pytest.mark.parametrize("mode", ["attention", "hybrid"])
-def test_promise_7_a_fact_erased_while_it_is_asked_about_leaves_no_block(
-    world: World, tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch, mode: Mode
-) -> None:
-    """Found, then erased, then its block is made: the order that no lock prevents."""
-    before = blocks(tiny_model)
-    fact_id = world.add("Zembla", KING, "Charles")
-    lease: Callable[[Any], Lease] = tiny_model.memory.lease
-
-    def erase_first(facts: Any) -> Lease:
-        world.erase(fact_id)
-        return lease(facts)
-
-    monkeypatch.setattr(tiny_model.memory, "lease", erase_first)
-    assert objects(world.ask(QUESTION, mode=mode)) == ["Charles"]
-    assert blocks(tiny_model) == before
-
-
-def test_promise_7_erasing_in_one_graph_leaves_the_blocks_of_another(
-    world: World, tiny_model: LanguageModel
-) -> None:
-    with World(tiny_model, graph="other") as other:
-        assert world.add("Zembla", KING, "Charles") == other.add("Borduria", "anthem", "Amaih")
-        world.ask(QUESTION)
-        other.ask("What is the anthem of Borduria?")
-        before = tiny_model.memory.stats
-        world.erase("f1")
-        other.ask("What is the anthem of Borduria?")
-        after = tiny_model.memory.stats
-        assert (after.blocks, after.misses) == (before.blocks - 1, before.misses)
 
 
 # -- promise 8: every answer shows its evidence ---------------------------------------------------
