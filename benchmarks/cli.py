@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from benchmarks.schema import BenchmarkError, content_sha256, read_questions
 from benchmarks.speed.cli import app as speed
 from benchmarks.systems import DEFAULT_SYSTEMS, choose_systems
 from dysk.cli import output, settings
+
+_MOST_WORKERS = 4
+"""Each holds models of about 1.2 GB."""
 
 app = typer.Typer(help="Measure answers and speed.", no_args_is_help=True, add_completion=False)
 app.add_typer(speed, name="speed")
@@ -39,12 +43,17 @@ def run(
         Path | None,
         typer.Option(help="Folder to keep the loaded graph in, or to reuse; else a temporary one."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that ask, one thread each; 1 asks in this one."),
+    ] = None,
 ) -> None:
     """Ask every system the same questions over the same facts, and score what they say."""
     from benchmarks.environment import environment
     from benchmarks.load import load_facts
-    from benchmarks.run import draw
-    from benchmarks.run import run as ask_all
+    from benchmarks.run import draw, record
+    from benchmarks.run import run as ask_here
+    from benchmarks.workers import Job, ask_in_processes
 
     chosen = choose_systems(systems)
     every = read_questions(questions)
@@ -52,22 +61,35 @@ def run(
     facts_sha256 = content_sha256(facts)
     folder = _folder(out)
     selected = settings.of(context)
+    processes = min(workers or os.cpu_count() or 1, len(drawn), _MOST_WORKERS)
     with _data_folder(data) as place, selected.workspace(place) as workspace, _progress() as bars:
         graph = workspace.graph(f"bench-{facts_sha256[:12]}", create=True)
         loading = bars.add_task("facts", total=None)
         loaded = load_facts(graph, facts, lambda: bars.advance(loading))
         warming = bars.add_task("models", total=1)
-        workspace.warm()
+        graph.syncer().catch_up(loaded.revision)
+        if processes == 1:
+            workspace.warm()
         bars.advance(warming)
         asking = bars.add_task("asks", total=len(drawn) * len(chosen))
-        samples = ask_all(
-            graph,
-            drawn,
-            chosen,
-            revision=loaded.revision,
-            folder=folder,
-            progress=lambda: bars.advance(asking),
-        )
+
+        def advance() -> None:
+            bars.advance(asking)
+
+        if processes == 1:
+            samples = ask_here(
+                graph, drawn, chosen, revision=loaded.revision, folder=folder, progress=advance
+            )
+        else:
+            job = Job(
+                place,
+                graph.name,
+                loaded.revision,
+                tuple(chosen),
+                selected.model,
+                selected.encoder,
+            )
+            samples = record(ask_in_processes(job, drawn, processes), chosen, folder, advance)
     of_questions = {
         "name": questions.name,
         "sha256": content_sha256(questions),
@@ -82,8 +104,11 @@ def run(
             "systems": {system.name: asdict(system) for system in chosen},
             "limit": limit,
             "seed": seed,
+            "workers": processes,
         },
-        environment=environment(selected.model, selected.encoder),
+        environment=environment(
+            selected.model, selected.encoder, threads=None if processes == 1 else 1
+        ),
     )
     write_results(results, folder)
     _show(results, selected)

@@ -13,8 +13,13 @@ from graph.interval import format_utc
 _PACKAGES = ("dysk", "torch", "transformers", "faiss-cpu", "numpy")
 
 
-def environment(model: str | None, encoder: str | None) -> dict[str, object]:
-    """Versions, models, processor, threads, date (UTC). A model's path goes by its last part."""
+def environment(
+    model: str | None, encoder: str | None, threads: int | None = None
+) -> dict[str, object]:
+    """Versions, models, processor, threads of a process that asked (None: of this one), date (UTC).
+
+    A model's path goes by its last part.
+    """
     import torch
 
     from dysk.models import DEFAULT_ENCODER, DEFAULT_MODEL
@@ -27,7 +32,7 @@ def environment(model: str | None, encoder: str | None) -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": processor(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "date": format_utc(datetime.now(UTC)),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from benchmarks.results import Percentiles, Results, Summary
 
@@ -86,7 +87,7 @@ def _origin(results: Results) -> str:
         f"{questions['asked']} of {questions['total']} questions of {questions['name']}, "
         f"seed {config['seed']}, over {facts['added'] + facts['unchanged']} facts of "
         f"{facts['name']}. {environment['model']} on {environment['cpu']}, "
-        f"{environment['threads']} threads; {versions}; {environment['date']}."
+        f"{_processes(config, environment)}; {versions}; {environment['date']}."
     )
 
 
@@ -96,3 +97,10 @@ def _rate(value: float | None) -> str:
 
 def _times(value: Percentiles | None) -> str:
     return "–" if value is None else f"{value.p50:.0f} / {value.p95:.0f}"
+
+
+def _processes(config: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    workers, threads = config.get("workers", 1), environment["threads"]
+    if workers == 1:
+        return f"{threads} threads"
+    return f"{workers} processes of {threads} thread" + ("s" if threads > 1 else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,40 +37,65 @@ def run(
     folder: Path,
     progress: Callable[[], None] | None = None,
 ) -> dict[str, list[Sample]]:
-    """Ask everything and write ``samples.jsonl`` into an existing folder; samples by system.
+    """Ask everything in this process, one ask at a time; see ``record``."""
+    warm_up(graph, systems, revision)
+    answered = (
+        ask_all(graph, systems, number, question, revision)
+        for number, question in enumerate(questions)
+    )
+    return record(answered, systems, folder, progress)
 
-    Lines are written as they come, to a ``.partial`` file that gets its name when it is whole. An
-    ask that fails becomes a wrong sample with its error; only a missing model stops the run.
+
+def record(
+    answered: Iterable[list[Sample]],
+    systems: Sequence[System],
+    folder: Path,
+    progress: Callable[[], None] | None = None,
+) -> dict[str, list[Sample]]:
+    """Write ``samples.jsonl`` into an existing folder as answers come; samples by system.
+
+    Lines go to a ``.partial`` file that gets its name when it is whole. ``progress`` is called once
+    for each sample.
     """
-    for system in systems:  # models, prefixes and code paths load here, outside the timings
-        system.ask(graph, _WARM_UP, revision)
     samples: dict[str, list[Sample]] = {system.name: [] for system in systems}
     partial = folder / f"{SAMPLES}.partial"
     with partial.open("w", encoding="utf-8") as file:
-        for question, system in interleaved(questions, systems):
-            sample = ask(graph, system, question, revision)
-            samples[system.name].append(sample)
-            file.write(sample.to_line())
+        for of_question in answered:
+            for sample in of_question:
+                samples[sample.system].append(sample)
+                file.write(sample.to_line())
+                if progress:
+                    progress()
             file.flush()
-            if progress:
-                progress()
     partial.replace(folder / SAMPLES)
     return samples
 
 
-def interleaved(
-    questions: Sequence[Question], systems: Sequence[System]
-) -> Iterator[tuple[Question, System]]:
-    """Each question to each system before the next question, so that a noisy minute hits all alike.
+def warm_up(graph: Asker, systems: Sequence[System], revision: int) -> None:
+    """Models, prefixes and code paths load here, outside the timings."""
+    for system in systems:
+        system.ask(graph, _WARM_UP, revision)
+
+
+def ask_all(
+    graph: Asker, systems: Sequence[System], number: int, question: Question, revision: int
+) -> list[Sample]:
+    """One question to each system before the next question, so that a noisy minute hits all alike.
+
+    An ask that fails becomes a wrong sample with its error; only a missing model stops the run.
+    """
+    return [ask(graph, system, question, revision) for system in in_turn(number, systems)]
+
+
+def in_turn(number: int, systems: Sequence[System]) -> list[System]:
+    """The order of systems for the ``number``-th question.
 
     Whoever comes later finds warmer caches, so every second question goes round backwards, and
     every two questions another system goes first.
     """
-    for number, question in enumerate(questions):
-        first = number // 2 % len(systems)
-        turn = [*systems[first:], *systems[:first]]
-        for system in reversed(turn) if number % 2 else turn:
-            yield question, system
+    first = number // 2 % len(systems)
+    turn = [*systems[first:], *systems[:first]]
+    return turn[::-1] if number % 2 else turn
 
 
 def ask(graph: Asker, system: System, question: Question, revision: int) -> Sample:
