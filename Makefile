@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin/python
 PINS := requirements/constraints.txt
 INSTALL := $(BIN) -m pip install -qq --no-input --disable-pip-version-check --constraint $(PINS)
+# Threads that spin while they wait make everything several times slower beside a busy neighbour.
+export OMP_WAIT_POLICY ?= PASSIVE
 DOC_TESTS := tests/test_docs.py tests/dysk/ops/test_docs.py tests/service/test_docs.py
 
 .DEFAULT_GOAL := help
