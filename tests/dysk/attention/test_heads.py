@@ -18,7 +18,7 @@ from tests.dysk.attention import tiny
 from tests.dysk.attention.standin import StandIn, SteeredEncoder
 
 QUESTIONS = 40
-SHIPPED = "b610b685cd9b7549"
+SHIPPED = "cf88365269309575"
 
 
 def model(perfect: tuple[int, int] | None = (1, 4), **settings: Any) -> LanguageModel:
