@@ -182,7 +182,8 @@ class LanguageModel:
         ``reading`` attends to facts (``span`` is their longest block); ``context`` puts facts'
         tokens into the prompt; ``opening`` is what the answer begins with; ``drafts`` are token
         sequences that the answer may repeat: whatever of them the model would have said anyway is
-        verified many tokens at a time, and the text is the same without them.
+        verified many tokens at a time, and the text is the same without them, but that a
+        full stop inside a name is taken for the end.
         """
         prefix = self._closed_prefix if closed else self._facts_prefix
         prompt = [token for fact in context for token in fact] + question_ids + self._ids(opening)
@@ -220,9 +221,7 @@ class LanguageModel:
             reading.watch_position = 0
         said: list[int] = []
         position = start + len(prompt)
-        while token not in self._stop and len(said) < max_tokens:
-            if self._is_whole(said) and self.tokenizer.decode([token]).startswith(" "):
-                break
+        while len(said) < max_tokens and not self._ends(said, token):
             said.append(token)
             draft = continuation(said, drafts, limit=max_tokens - len(said))
             # "Amazon." is no end where the facts go on with "com".
@@ -232,6 +231,8 @@ class LanguageModel:
             choices = logits[0].argmax(-1).tolist()
             agreed = 0
             while agreed < len(draft) and draft[agreed] == choices[agreed]:
+                if self._ends(said, draft[agreed]):
+                    break
                 said.append(draft[agreed])
                 agreed += 1
             token = choices[agreed]
@@ -239,6 +240,12 @@ class LanguageModel:
             if agreed < len(draft):
                 cache.crop(agreed - len(draft))
         return said, first
+
+    def _ends(self, said: list[int], token: int) -> bool:
+        """The answer is complete without this token, which would stand next."""
+        return token in self._stop or (
+            self._is_whole(said) and self.tokenizer.decode([token]).startswith(" ")
+        )
 
     def _is_whole(self, said: list[int]) -> bool:
         """A sentence has ended; not after a short word: it may be an abbreviation (St. Louis)."""

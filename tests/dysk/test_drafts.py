@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as Bytes
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from dysk.attention import Reading
 from dysk.drafts import LONGEST, continuation
@@ -23,6 +24,7 @@ from dysk.models import find_language_model
 
 TOKENS = st.lists(st.integers(0, 4), max_size=20)
 SOURCES = st.lists(TOKENS, max_size=4)
+Recite = Callable[..., str]
 
 
 # -- guessing -----------------------------------------------------------------------------------
@@ -180,6 +182,74 @@ def test_a_right_draft_is_verified_many_tokens_at_a_time(
     assert same_words(speak(babbler, QUESTIONS[0], [words], reads=False), plain)
     assert len(passes) < without / 3
     assert max(passes[1:]) == 1 + LONGEST
+
+
+@pytest.fixture
+def recite(babbler: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> Recite:
+    """The same model, made to say a script and nothing else."""
+
+    def recite(script: str, drafts: Sequence[str] = ()) -> str:
+        tokens, asked = babbler.draft_ids(script), babbler.question_ids("?")
+        answer_begins: list[int] = []
+
+        def next_in_script(
+            ids: list[int], cache: DynamicCache, position: int, *, keep: int = 1
+        ) -> Tensor:
+            answer_begins.append(position + len(asked))
+            at = position + len(ids) - answer_begins[0]
+            logits = torch.zeros(1, keep, 96)
+            for back in range(keep):
+                logits[0, keep - 1 - back, tokens[min(at - back, len(tokens) - 1)]] = 1
+            return logits
+
+        monkeypatch.setattr(babbler, "_forward", next_in_script)
+        guesses = [babbler.draft_ids(draft) for draft in drafts]
+        return babbler.speak(asked, drafts=guesses, max_tokens=40).text
+
+    return recite
+
+
+@pytest.mark.parametrize("end", [".", ""], ids=["sentence", "line"])
+@pytest.mark.parametrize(
+    "drafts",
+    [
+        [],
+        ["It is Vardo. It is not.\nOr is it?"],
+        ["It is Vardo\nOr is it?"],
+        ["\nOr is it?", ". It is not.\nOr", " is Vardo"],
+    ],
+)
+def test_a_draft_that_goes_on_does_not_put_off_the_end(
+    recite: Recite, drafts: list[str], end: str
+) -> None:
+    script = {".": "It is Vardo. It is not.\nOr is it?", "": "It is Vardo\nOr is it?"}[end]
+    assert recite(script, drafts) == f"It is Vardo{end}"
+
+
+def test_a_full_stop_within_a_name_is_no_end_where_a_draft_goes_on(recite: Recite) -> None:
+    script = "It is Vardo.online. It is not.\n"
+    assert recite(script, ["Vardo.online is large."]) == "It is Vardo.online."
+    assert recite(script) == "It is Vardo."
+
+
+SCRIPTS = st.lists(
+    st.sampled_from(["Vardo", ".", " ", "\n", "org", "St", "!", "abc"]), min_size=1, max_size=9
+).map("".join)
+
+
+@given(script=SCRIPTS, drafts=st.lists(SCRIPTS, max_size=3), cut=st.integers(0, 30))
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_drafts_add_nothing_but_what_follows_a_full_stop_at_once(
+    recite: Recite, script: str, drafts: list[str], cut: int
+) -> None:
+    script = f"x{script}\n"
+    plain, drafted = recite(script), recite(script, [*drafts, script[cut:]])
+    assert drafted.startswith(plain)
+    if drafted != plain:
+        assert plain[-1] in ".!"
+        assert drafted[len(plain)] not in " \n"
 
 
 @pytest.mark.models
