@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
+from dysk import Dysk
 from dysk.answer import Answer, Mode
 from dysk.engine import Engine
 from dysk.language_model import LanguageModel
@@ -89,3 +90,10 @@ class World:
 
     def _forget(self, fact_ids: list[str]) -> None:
         self.engine.forget(fact_ids)
+
+
+def added(d: Dysk, *triple: str, **more: object) -> str:
+    """State a fact; returns its id."""
+    fact = d.add(*triple, **more).items[0].fact  # type: ignore[arg-type]
+    assert fact is not None
+    return fact.id
