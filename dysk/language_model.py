@@ -98,7 +98,7 @@ class LanguageModel:
 
         Sentences of one length share a batch, so no padding is computed.
         """
-        ids = [self._ids(f"- {sentence}\n") for sentence in sentences]
+        ids = [self.fact_ids(sentence) for sentence in sentences]
         blocks: dict[int, tuple[Tensor, Tensor]] = {}
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         while order:
@@ -131,7 +131,8 @@ class LanguageModel:
         """Tokens from the question to where the answer begins. Raises InvalidQuestion when too
         long.
         """
-        ids = self._ids((question if closed else f"\nQuestion: {question}") + self._tail)
+        asked = question if closed else f"\nQuestion: {question}"
+        ids = self._text_ids(asked) + self._ids(self._tail)
         if len(ids) > self.max_tokens // 2:
             raise InvalidQuestion(
                 f"the question has {len(ids)} tokens and the model reads {self.max_tokens} in all: "
@@ -141,11 +142,11 @@ class LanguageModel:
 
     def fact_ids(self, sentence: str) -> list[int]:
         """Tokens of a fact in a rag prompt: the very ones that its block is made of."""
-        return self._ids(f"- {sentence}\n")
+        return self._text_ids(f"- {sentence}\n")
 
     def draft_ids(self, sentence: str) -> list[int]:
         """Tokens of a fact as an answer would begin with it."""
-        return self._ids(sentence)
+        return self._text_ids(sentence)
 
     # -- passes ---------------------------------------------------------------------------------
 
@@ -186,7 +187,9 @@ class LanguageModel:
         full stop inside a name is taken for the end.
         """
         prefix = self._closed_prefix if closed else self._facts_prefix
-        prompt = [token for fact in context for token in fact] + question_ids + self._ids(opening)
+        prompt = (
+            [token for fact in context for token in fact] + question_ids + self._text_ids(opening)
+        )
         cache = _cache(prefix.layers)
         start = len(prefix.ids) + span
         began = time.perf_counter()
@@ -265,6 +268,13 @@ class LanguageModel:
         return logits
 
     # -- set-up ---------------------------------------------------------------------------------
+
+    def _text_ids(self, text: str) -> list[int]:
+        """Tokens of what somebody wrote: "<|im_end|>" in a fact is text, and ends nothing."""
+        ids: list[int] = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True
+        ).input_ids
+        return ids
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
