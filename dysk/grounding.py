@@ -14,6 +14,7 @@ _NEARLY = 85.0
 """Percent of characters in common (rapidfuzz ratio) from which a spelling means the name."""
 _SHORTEST = 6
 _NOT_WORDS = re.compile(r"[^\w]+")
+_WORD = re.compile(r"\w+")
 _MONTH_DAY = re.compile(r"(?P<month>[A-Z][a-z]+) (?P<day>\d{1,2}), (?P<year>\d+)")
 
 
@@ -37,33 +38,25 @@ def respelled(text: str, name: str) -> str | None:
     A small model that copies "Coburn" may say "Cobburn". Names with digits are left alone: another
     number is another thing.
     """
-    if any(c.isdigit() for c in name):
+    if len(name) < _SHORTEST or any(c.isdigit() for c in name):
         return None
-    near = fuzz.partial_ratio_alignment(name, text, score_cutoff=_NEARLY)
-    if near is None or len(name) < _SHORTEST or len(name) > len(text):
-        return None
-    start, end = _whole_words(text, near.dest_start, near.dest_end)
-    if fuzz.ratio(text[start:end], name) < _NEARLY:
-        return None
-    return text[:start] + name + text[end:]
+    words = [match.span() for match in _WORD.finditer(text)]
+    count = len(_WORD.findall(name))
+    # A slip may split or join a word, so stretches of one word more or less compete too.
+    stretches = [
+        (words[first][0], words[first + length - 1][1])
+        for length in range(max(1, count - 1), count + 2)
+        for first in range(len(words) - length + 1)
+    ]
+    scored = [(fuzz.ratio(text[a:b].casefold(), name.casefold()), a, b) for a, b in stretches]
+    score, start, end = max(scored, default=(0.0, 0, 0))
+    return text[:start] + name + text[end:] if score >= _NEARLY else None
 
 
 def opening(sentence: str, name: str) -> str:
     """A fact's sentence up to its object; empty where the object comes first or is not found."""
     at = sentence.rfind(spell_out_date(name))
     return sentence[:at].rstrip() if at > 0 else ""
-
-
-def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    while start > 0 and text[start - 1].isalnum():
-        start -= 1
-    while start < end and not text[start].isalnum():
-        start += 1
-    while end < len(text) and text[end].isalnum():
-        end += 1
-    while end > start and not text[end - 1].isalnum():
-        end -= 1
-    return start, end
 
 
 def normalise(text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dysk.grounding import first_spoken, normalise, speaks
+from dysk.grounding import first_spoken, normalise, opening, respelled, speaks
 
 SPOKEN = [
     ("The head of government of the UK is Keir Starmer.", "Keir Starmer"),
@@ -68,3 +68,61 @@ def test_the_first_name_that_is_spoken_is_told_in_the_order_of_the_names() -> No
     assert first_spoken(text, ["Cid", "Ben", "Ada"]) == "Ben"
     assert first_spoken(text, iter(["Cid"])) is None
     assert first_spoken(text, []) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "right"),
+    [
+        ("The mayor is Anna Cobburn.", "Anna Coburn", "The mayor is Anna Coburn."),
+        ("Nursultan", "Nur-Sultan", "Nur-Sultan"),
+        ("The mayor is Anna Coburn.", "Anna Coburn", "The mayor is Anna Coburn."),
+    ],
+)
+def test_a_name_that_is_spelt_nearly_right_is_spelt_right(text: str, name: str, right: str) -> None:
+    assert respelled(text, name) == right
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("The mayor is Otto Brandt.", "Anna Coburn"),
+        ("It was in 1987.", "1986"),  # another number is another thing
+        ("Windows 10", "Windows 11"),
+        ("The capital is Paris.", "Pari"),  # too short to tell a slip from another name
+        ("Coburn", "Anna Coburn of Quillport"),
+        ("", "Anna Coburn"),
+        ("Anna Coburn", ""),
+    ],
+)
+def test_what_may_be_another_name_or_number_is_left_alone(text: str, name: str) -> None:
+    assert respelled(text, name) is None
+
+
+names = st.lists(st.sampled_from(["Anna", "Coburn", "Quillport", "Brandt"]), min_size=1, max_size=3)
+
+
+@given(names.map(" ".join), st.data())
+def test_what_was_respelt_speaks_the_name_and_keeps_the_rest(
+    name: str, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(name)))
+    slip = name[:at] + data.draw(st.sampled_from(["", "x", "o"])) + name[at + 1 :]
+    before, after = (
+        data.draw(st.sampled_from(["", "It is ", "- "])),
+        data.draw(st.sampled_from(["", ".", ", I think."])),
+    )
+    text = respelled(before + slip + after, name)
+    if text is not None:
+        assert speaks(text, name)
+        assert text.startswith(before)
+        assert text.endswith(after)
+
+
+def test_a_sentence_is_opened_up_to_its_object() -> None:
+    assert opening("The king of Zembla is Charles.", "Charles") == "The king of Zembla is"
+    assert opening("Zembla was founded on October 24, 1978.", "1978-10-24") == (
+        "Zembla was founded on"
+    )
+    assert opening("Charles is king of Zembla.", "Charles") == ""
+    assert opening("The king of Zembla is Charles.", "Odon") == ""
+    assert opening("Charles of Zembla is Charles.", "Charles") == "Charles of Zembla is"
