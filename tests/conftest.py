@@ -1,10 +1,11 @@
-"""Surroundings of every test: no test waits for a model hub that it should not need, and those that
-need the real models share one pair of them.
+"""Surroundings of every test: no test waits for a model hub that it should not need, Ctrl-C reaches
+the programs that tests start, and tests that need the real models share one pair of them.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from dysk.workspace import Workspace
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# A shell has programs in its background ignore Ctrl-C, and theirs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

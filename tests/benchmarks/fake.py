@@ -31,6 +31,14 @@ class FakeDysk:
         """Load JSON Lines through the store's own reader."""
         return jsonl.load(self.store, lines, extra="attributes" if extra_attributes else "reject")
 
+    def syncer(self) -> FakeDysk:
+        """There is no index that could be behind."""
+        return self
+
+    def catch_up(self, revision: int) -> None:
+        """A look-up always sees the latest."""
+        assert revision <= self.store.revision
+
     def facts(self, *, limit: int | None = None) -> list[Fact]:
         """Facts in order of their first recording."""
         with self.store.snapshot() as snapshot:

@@ -108,6 +108,8 @@ def test_a_run_leaves_results_and_samples_and_prints_the_table(
         "3",
         "--seed",
         "5",
+        "--workers",
+        "1",
         "--out",
         str(out),
     )
@@ -143,6 +145,8 @@ def test_a_kept_data_folder_is_used_again(tmp_path: Path, workspaces: list[FakeW
         written(tmp_path / "questions.jsonl", QUESTIONS),
         "--systems",
         "attention",
+        "--workers",
+        "1",
         "--out",
         str(tmp_path / "out"),
         "--data",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -270,22 +270,23 @@ def eventually(holds: Callable[[], object], seconds: float = 10) -> bool:
     return True
 
 
-def followers() -> Iterable[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "dysk-sync"]
+def followers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "dysk-sync"}
 
 
 def test_a_follower_catches_up_by_itself_and_ends_with_close(store: MemoryStore) -> None:
+    before = followers()  # of workspaces that tests share
     syncer = syncer_of(store)
     syncer.follow()
     syncer.follow()
-    assert len(list(followers())) == 1
+    assert len(followers() - before) == 1
     store.apply([Add("Zembla", "king", "Charles")])
     assert eventually(lambda: syncer.watermark == 1)
     syncer.close()
     syncer.close()
-    assert list(followers()) == []
+    assert followers() == before
     syncer.follow()
-    assert list(followers()) == []
+    assert followers() == before
 
 
 def test_a_follower_records_a_failure_and_recovers_from_it(store: MemoryStore) -> None:
@@ -304,12 +305,13 @@ def test_a_follower_records_a_failure_and_recovers_from_it(store: MemoryStore) -
 
 
 def test_a_closed_store_does_not_keep_a_follower_from_ending(store: MemoryStore) -> None:
+    before = followers()
     syncer = syncer_of(store)
     syncer.follow()
     store.close()
     assert eventually(lambda: syncer.failure is not None)
     syncer.close()
-    assert list(followers()) == []
+    assert followers() == before
 
 
 def test_catching_up_from_many_threads_indexes_every_slot_once(store: MemoryStore) -> None:
