@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from benchmarks.schema import BenchmarkError, Question
-from dysk.answer import Answer, Mode
+from dysk.answer import Answer, Grounding, Mode
 
 CANDIDATES = 32
 TOP_K = 4
@@ -26,6 +26,7 @@ class Asker(Protocol):
         mode: Mode = "attention",
         candidates: int = CANDIDATES,
         top_k: int = TOP_K,
+        grounding: Grounding = "check",
         max_tokens: int = 48,
     ) -> Answer:
         """Answer a question from the graph."""

@@ -109,6 +109,7 @@ def measure(
                     mode=mode,
                     candidates=candidates,
                     top_k=k,
+                    grounding="off",  # one token names nothing, and would be repaired
                     max_tokens=1,
                 )
                 if number:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dysk.answer import Answer, AnswerStatus, Evidence, Mode, Usage
+from dysk.answer import Answer, AnswerStatus, Evidence, Grounding, Mode, Usage
 from dysk.errors import InvalidQuestion, RevisionNotReached
 from graph.fact import Fact
 from graph.interchange import ImportReport, jsonl
@@ -53,7 +53,8 @@ class FakeDysk:
         mode: Mode = "attention",
         candidates: int = 32,
         top_k: int = 4,
-        max_tokens: int = 32,
+        grounding: Grounding = "check",
+        max_tokens: int = 48,
     ) -> Answer:
         """Speak the object of the first fact found; a question about a dragon is one too many."""
         self.asked.append((mode, question, as_of))
