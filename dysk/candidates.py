@@ -25,7 +25,7 @@ from graph.interval import Period
 from graph.store import Snapshot
 
 REACH = 0.2
-"""A candidate whose score trails the best by more can no longer be chosen (docs/log.md), so it is
+"""A candidate whose score trails the best by more was never rightly chosen (docs/log.md), so it is
 left out before its block is made: that is what a first question about new facts spends its time on.
 """
 _SURE = 0.8

@@ -25,7 +25,7 @@ from dysk.language_model import LanguageModel, Spoken
 
 TEMPERATURE, GATE = 0.8, 0.5
 """How the chosen facts are read: sharper than text, and somewhat heavier beside the question.
-Both measured on four sets (docs/log.md)."""
+What was measured of both is in docs/log.md."""
 
 Names = Callable[[str], Sequence[str]]
 """An entity -> all that it is called, itself first."""
