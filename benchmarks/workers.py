@@ -11,6 +11,8 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 from benchmarks.run import ask_all, warm_up
@@ -35,28 +37,25 @@ class Job:
 def ask_in_processes(
     job: Job, questions: Sequence[Question], workers: int
 ) -> Iterator[list[Sample]]:
-    """The samples of each question, in order. Errors of a worker are raised here."""
+    """The samples of each question, in order. Raises ModelUnavailable as one process would."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _Worker.open, (job,)) as pool:
-        yield from pool.map(_Worker.answer, enumerate(questions))
+    with ProcessPoolExecutor(workers, spawn) as pool:
+        yield from pool.map(_answer, repeat(job), enumerate(questions))
 
 
-class _Worker:
-    """The state of a worker process."""
+def _answer(job: Job, numbered: tuple[int, Question]) -> list[Sample]:
+    number, question = numbered
+    return ask_all(_opened(job), job.systems, number, question, job.revision)
 
-    job: Job
-    graph: Dysk
 
-    @classmethod
-    def open(cls, job: Job) -> None:
-        import torch
+@cache
+def _opened(job: Job) -> Dysk:
+    """The graph, opened and warmed by a worker's first question, so that its errors are raised
+    there: a pool that fails while it starts says nothing but that it broke.
+    """
+    import torch
 
-        torch.set_num_threads(1)
-        workspace = Workspace(job.folder, model=job.model, encoder=job.encoder)
-        cls.job, cls.graph = job, workspace.graph(job.graph)
-        warm_up(cls.graph, job.systems, job.revision)
-
-    @classmethod
-    def answer(cls, numbered: tuple[int, Question]) -> list[Sample]:
-        number, question = numbered
-        return ask_all(cls.graph, cls.job.systems, number, question, cls.job.revision)
+    torch.set_num_threads(1)
+    graph = Workspace(job.folder, model=job.model, encoder=job.encoder).graph(job.graph)
+    warm_up(graph, job.systems, job.revision)
+    return graph
