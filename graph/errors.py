@@ -54,7 +54,7 @@ class Conflict(GraphError):
 
 
 class PreconditionFailed(GraphError):
-    """The fact changed since the revision that the caller expected (``If-Match``)."""
+    """The fact, or the graph, changed since the revision that the caller expected (``If-Match``)."""
 
     code = "precondition_failed"
 
@@ -69,6 +69,14 @@ class RevisionUnknown(GraphError):
     """The revision lies in the future of this store."""
 
     code = "revision_unknown"
+
+
+class HistoryCompacted(GraphError):
+    """The revision, or the changes since it, lie before the horizon and were forgotten by
+    ``compact``.
+    """
+
+    code = "history_compacted"
 
 
 class StoreUnavailable(GraphError):

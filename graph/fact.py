@@ -94,12 +94,15 @@ class Relation:
     """Settings of a relation. Undeclared relations are ``many``: supersession is declared, never
     guessed.
 
-    ``template`` words a fact as a sentence, with ``{subject}`` and ``{object}``.
+    ``template`` words a fact as a sentence, with ``{subject}`` and ``{object}``. ``inverse`` is the
+    name of the same relation seen from the object: "employs" for "works for". Only this relation is
+    stored; a read or a write that names the inverse is answered, or stored, turned round.
     """
 
     name: str
     cardinality: Cardinality = "many"
     template: str | None = None
+    inverse: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ class Correct:
     """The fact was recorded wrongly: ``changes`` maps field names to right values (None clears a
     date).
 
-    Fields: subject, relation, object, valid_from, valid_to, source, external_id, attributes.
+    Fields: subject, relation, object, valid_from, valid_to, source, external_id, attributes. They
+    are those of the stored fact, unless ``relation`` is an inverse: then of the fact turned round.
     """
 
     fact_id: str
@@ -181,4 +185,17 @@ class SetAliases:
     aliases: tuple[str, ...]
 
 
-Command = Add | End | Correct | Retract | Erase | SetRelation | SetAliases
+@dataclass(frozen=True, slots=True)
+class MergeEntities:
+    """``source`` is the same thing as ``target``: one entity from this revision on.
+
+    Its facts get a version under ``target``, its names become aliases of ``target``, and what is
+    written under ``source`` later is stored under ``target``. Slots that come together settle.
+    Earlier revisions stay as they were. A ``target`` without facts makes it a change of name.
+    """
+
+    source: str
+    target: str
+
+
+Command = Add | End | Correct | Retract | Erase | SetRelation | SetAliases | MergeEntities

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -52,8 +52,24 @@ class State(Protocol):
         """Every version of a fact, oldest first. Raises NotFound."""
         ...
 
-    def slot(self, slot: Slot) -> list[Entry]:
-        """The facts of a slot, in any order."""
+    def around(self, slot: Slot, start: int) -> list[Entry]:
+        """The facts of a slot that begin at ``start`` (seconds), or before it and hold until it or
+        longer, as they are now: ``begin <= start <= end``. In any order.
+        """
+        ...
+
+    def following(self, slot: Slot, start: int) -> Iterator[Entry]:
+        """The facts of a slot that begin after ``start``, earliest first. Lazy: mostly only the
+        first ones are needed of many.
+        """
+        ...
+
+    def preceding(self, slot: Slot, start: int) -> Iterator[Entry]:
+        """The facts of a slot that begin before ``start``, latest first. Lazy."""
+        ...
+
+    def naming(self, entity: str) -> list[Entry]:
+        """The facts that have the entity as subject or object, by its canonical name."""
         ...
 
     def contested(self, slot: Slot) -> bool:
@@ -68,8 +84,22 @@ class State(Protocol):
         """The settings declared for a relation."""
         ...
 
+    def inverse_of(self, name: str) -> Relation | None:
+        """The relation that declares ``name`` as its inverse now."""
+        ...
+
+    def used(self, relation: str) -> bool:
+        """True when a fact that is not retracted has this relation."""
+        ...
+
     def aliases(self, entity: str) -> tuple[str, ...]:
-        """Other names of an entity."""
+        """Other names of an entity; none once it is merged."""
+        ...
+
+    def merged_into(self, entity: str) -> str | None:
+        """The entity that this one was merged into, which may be merged itself; None if it was
+        not.
+        """
         ...
 
 

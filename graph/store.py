@@ -15,7 +15,9 @@ from typing import Literal, Protocol, Self
 from graph.fact import Command, Fact, Relation, Status
 from graph.interval import Period
 
-ChangeKind = Literal["add", "end", "correct", "supersede", "retract", "erase", "relation", "alias"]
+ChangeKind = Literal[
+    "add", "end", "correct", "supersede", "retract", "erase", "merge", "relation", "alias"
+]
 Outcome = Literal["created", "updated", "unchanged", "erased"]
 
 
@@ -26,9 +28,11 @@ class Change:
     add: before None. supersede: the closing of a fact by another, or its undoing (``after`` is no
     longer superseded). retract: after has status ``retracted``. erase: both None, only ``fact_id``
     remains; earlier changes of that fact read as erase too. relation: ``relation`` set. alias:
-    ``entity`` and the ``aliases`` added. A commit has one change per fact: when several commands
-    touched it, ``before`` and ``after`` span them all and the last command names the kind, but a
-    fact's first recording is always an add.
+    ``entity`` and the ``aliases`` added. merge: either ``entity`` became ``target``, or a fact's
+    new version names the target; the names that the target gained are an alias change of the same
+    commit. A commit has one change per fact: when several commands touched it, ``before`` and
+    ``after`` span them all and the last command names the kind, but a fact's first recording is
+    always an add.
     """
 
     kind: ChangeKind
@@ -38,6 +42,7 @@ class Change:
     relation: Relation | None = None
     entity: str | None = None
     aliases: tuple[str, ...] = ()
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,23 @@ class Receipt:
     """True when an idempotency key returned an earlier receipt."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What ``compact`` forgot: how many versions of facts and how many commits of the feed.
+    ``horizon`` is the earliest revision that is left.
+    """
+
+    horizon: int
+    versions: int
+    commits: int
+
+
 class Snapshot(Protocol):
     """The graph as believed at one revision. Cheap; safe to use from any thread; close when done.
 
     ``as_of`` is a Period: a fact holds in it when their intervals share an instant. None means any
     time. Retracted facts hold nowhere and appear only where ``status="retracted"`` asks for them.
+    Reads raise HistoryCompacted once the revision has fallen behind the store's horizon.
     """
 
     @property
@@ -103,7 +120,8 @@ class Snapshot(Protocol):
         limit: int | None = None,
     ) -> Iterator[Fact]:
         """Facts in order of their first recording; ``after`` (a fact id) continues a page. Subject,
-        object and relation match exactly, or by an alias for subject and object.
+        object and relation match exactly, or by an alias for subject and object. Where ``relation``
+        is the inverse of a stored one, its facts are given turned round, under their own ids.
         """
         ...
 
@@ -112,7 +130,8 @@ class Snapshot(Protocol):
     ) -> dict[tuple[str, str], list[Fact]]:
         """For each (subject, relation), its facts that hold in ``as_of``, latest start first (of
         equal starts, the later recorded first); pairs without any are absent. The look-up that
-        retrieval lives on: one batched query, exact names.
+        retrieval lives on: one batched query, exact names (a merged entity's own name has no slot).
+        An inverse relation is answered with the stored facts turned round.
         """
         ...
 
@@ -122,12 +141,14 @@ class Snapshot(Protocol):
 
     def timeline(self, entity: str) -> list[Fact]:
         """Facts with the entity (by name or alias) as subject or object that hold at some time, by
-        start, then relation.
+        start, then relation; as they are stored.
         """
         ...
 
     def resolve(self, name: str) -> list[str]:
-        """Entities (canonical names) that bear this name or alias, exactly; usually none or one."""
+        """Entities (canonical names) that bear this name or alias, exactly; usually none or one. The
+        name of a merged entity resolves to its target.
+        """
         ...
 
     def aliases(self, entity: str) -> tuple[str, ...]:
@@ -171,10 +192,13 @@ class FactStore(Protocol):
         *,
         idempotency_key: str | None = None,
         dry_run: bool = False,
+        expect_revision: int | None = None,
     ) -> Receipt:
         """Apply a batch as one commit, durable on return; all or nothing.
 
-        Errors that name a command carry a JSON pointer such as ``/3/valid_to``.
+        Errors that name a command carry a JSON pointer such as ``/3/valid_to``. ``expect_revision``
+        other than the store's revision raises PreconditionFailed, unless ``idempotency_key`` finds
+        the receipt of an earlier success. Keys are remembered for graph.idempotency.KEPT_FOR.
         """
         ...
 
@@ -183,14 +207,30 @@ class FactStore(Protocol):
         """The latest revision; 0 when nothing was ever written."""
         ...
 
+    @property
+    def horizon(self) -> int:
+        """The earliest revision that can be read; 0 when nothing was ever compacted."""
+        ...
+
     def snapshot(self, *, revision: int | None = None, known_at: Period | None = None) -> Snapshot:
         """Pin the latest revision, the one given, or the last recorded before the end of
-        ``known_at``.
+        ``known_at``. Raises RevisionUnknown after the latest, HistoryCompacted before the horizon.
         """
         ...
 
     def changes(self, since: int = 0, *, limit: int = 1000) -> list[Commit]:
-        """Commits with ``revision > since``, oldest first: gapless, at most ``limit`` commits."""
+        """Commits with ``revision > since``, oldest first: gapless, at most ``limit`` commits.
+        Raises HistoryCompacted when ``since`` lies before the horizon: some are forgotten.
+        """
+        ...
+
+    def compact(self, before: int) -> Compaction:
+        """Forget what only revisions before ``before`` need, and make it the horizon.
+
+        Snapshots of ``before`` and later answer as they did, and so does the feed since it. A
+        horizon never moves back: an earlier ``before`` forgets nothing. Makes no revision. Raises
+        RevisionUnknown for one that is not reached yet.
+        """
         ...
 
     def wait(self, since: int, timeout: float) -> bool:
