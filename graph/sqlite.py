@@ -26,15 +26,10 @@ from graph.migrations import migrate
 from graph.plan import make_plan
 from graph.sqlite_connection import Readers, connect, inspect, translated
 from graph.sqlite_rows import commits_between
+from graph.sqlite_scrub import Scrubber, is_unscrubbed
 from graph.sqlite_snapshot import SQLiteSnapshot
 from graph.sqlite_state import SQLiteState
-from graph.sqlite_writer import (
-    is_unscrubbed,
-    read_receipt,
-    scrub,
-    write_commit,
-    write_receipt,
-)
+from graph.sqlite_writer import read_receipt, write_commit, write_receipt
 from graph.store import Change, Commit, Receipt
 from graph.validate import check_batch
 
@@ -60,12 +55,14 @@ class SQLiteStore:
         self._writing = threading.Lock()
         self._committed = threading.Condition()
         self._readers = Readers(self._path)
+        self._scrubber = Scrubber(self._path, self._writing)
         self._closed = False
         with translated(self._path):
             inspect(self._path)
             self._writer = _open_writer(self._path)
-            if is_unscrubbed(self._writer):
-                scrub(self._writer)
+            if self.unscrubbed:
+                with self._writing:
+                    self._scrubber.scrub()
 
     def apply(
         self,
@@ -100,7 +97,7 @@ class SQLiteStore:
                     kept = keep(receipt, fingerprint_of(batch))
                     write_receipt(connection, idempotency_key, kept)
             if is_unscrubbed(self._writer):
-                scrub(self._writer)
+                self._scrubber.scrub()
         with self._committed:
             self._committed.notify_all()
         return receipt
@@ -110,6 +107,14 @@ class SQLiteStore:
         """The latest revision; 0 when nothing was ever written."""
         with self._readers.lend() as connection:
             return _latest(connection)
+
+    @property
+    def unscrubbed(self) -> bool:
+        """True while bytes of an erased fact may still be in the file or its log, because another
+        program reads it from before; they go when that program lets go.
+        """
+        with self._readers.lend() as connection:
+            return is_unscrubbed(connection)
 
     def snapshot(
         self, *, revision: int | None = None, known_at: Period | None = None
@@ -153,6 +158,7 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Close the file; calling it again does nothing."""
+        self._scrubber.close()
         with self._writing:
             self._closed = True
             self._readers.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
 
@@ -40,25 +39,6 @@ def write_receipt(connection: sqlite3.Connection, key: str, kept: KeptReceipt) -
         "INSERT INTO receipts VALUES (?, ?, ?, ?, ?)",
         (key, kept.fingerprint, kept.revision, kept.committed, json.dumps(kept.items)),
     )
-
-
-def is_unscrubbed(connection: sqlite3.Connection) -> bool:
-    """True when bytes of an erased fact may still be in the file."""
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM unscrubbed)").fetchone()[0])
-
-
-def scrub(connection: sqlite3.Connection) -> None:
-    """Rewrite the file without the bytes of erased facts, and empty its log, which has them too.
-
-    ``secure_delete`` zeroes what is deleted, but rows that moved between pages leave copies behind
-    in their old places, and only a rewrite of the file is rid of them. An erasure stands without
-    it, so when another process reads or the disk is full this does nothing; it can be tried again.
-    """
-    with contextlib.suppress(sqlite3.OperationalError):
-        connection.execute("VACUUM")
-        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if not busy:
-            connection.execute("DELETE FROM unscrubbed")
 
 
 def read_receipt(connection: sqlite3.Connection, key: str) -> KeptReceipt | None:

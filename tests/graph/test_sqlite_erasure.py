@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from graph import Add, Command, Correct, Erase, NotFound, Retract, SetAliases, SQLiteStore
+from graph.sqlite_connection import connect
+from tests.graph.faults.processes import run, wait_until
 
 
 def bytes_of(folder: Path) -> bytes:
@@ -80,42 +85,173 @@ def test_no_byte_remains_among_many_facts_written_and_erased(tmp_path: Path, see
             assert (f"<{number}>".encode() in on_disk) == (number in left), number
 
 
-def test_what_an_interrupted_erasure_left_in_the_log_is_gone_after_opening(tmp_path: Path) -> None:
+@contextmanager
+def reading_from_before(path: Path) -> Iterator[sqlite3.Connection]:
+    """A program that began to read now and does not let go: an old transaction, in SQLite's terms.
+
+    Snapshots of a store do not hold on like this; another tool, or a backup, does.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM entities").fetchone()
+        yield reader
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure does not wait for readers before it goes on in the background."""
+    monkeypatch.setattr("graph.sqlite_scrub.PATIENCE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_while_a_reader_holds_on_the_erasure_stands_and_its_bytes_go_when_it_lets_go(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "facts.db"
     with SQLiteStore(path) as store:
         store.apply([Add("secret", "knows", "someone", id="f")])
-        reader = sqlite3.connect(path, isolation_level=None)
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM entities").fetchone()
-        # The open reader keeps the log from being emptied, as a crash at this point would.
-        store._writer.execute("PRAGMA busy_timeout = 1")
-        store.apply([Erase("f")])
-        assert b"secret" in bytes_of(tmp_path)
-        reader.close()
-        with SQLiteStore(path) as other:
-            assert b"secret" not in bytes_of(tmp_path)
+        with reading_from_before(path) as reader:
+            store.apply([Erase("f")])
             with pytest.raises(NotFound):
-                other.snapshot().get("f")
-
-
-def test_the_next_write_empties_a_log_that_a_reader_kept(tmp_path: Path) -> None:
-    path = tmp_path / "facts.db"
-    with SQLiteStore(path) as store:
-        store.apply([Add("secret", "knows", "someone", id="f")])
-        reader = sqlite3.connect(path, isolation_level=None)
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM entities").fetchone()
-        store._writer.execute("PRAGMA busy_timeout = 1")
-        store.apply([Erase("f")])
-        reader.close()
-        store.apply([Add("anyone", "knows", "someone")])
+                store.snapshot().get("f")
+            assert store.unscrubbed
+            assert b"secret" in bytes_of(tmp_path)
+            # The reader still sees the revision that it began with; nobody else does.
+            assert reader.execute("SELECT name FROM entities").fetchone() == ("secret",)
+            assert store.apply([Add("anyone", "knows", "someone")]).revision == 3
+        # Nothing is written or opened from here on.
+        wait_until(lambda: not store.unscrubbed)
         assert b"secret" not in bytes_of(tmp_path)
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_snapshot_held_for_long_keeps_no_erased_byte(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store, SQLiteStore(path) as other:
+        store.apply([Add("secret", "knows", f"person {n}", id=f"f{n}") for n in range(2000)])
+        with other.snapshot() as snapshot:
+            facts = snapshot.facts()
+            assert next(facts).subject == "secret"
+            store.apply([Erase(f"f{n}") for n in range(2000)])
+            assert not store.unscrubbed
+            assert b"secret" not in bytes_of(tmp_path)
+            with pytest.raises(NotFound):
+                snapshot.get("f7")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_an_ended_process_left_in_the_log_is_gone_after_the_next_opening(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store:
+        store.apply([Add("secret", "knows", "someone", id="f")])
+    with reading_from_before(path):
+        with SQLiteStore(path) as store:
+            store.apply([Erase("f")])
+        assert b"secret" in bytes_of(tmp_path)
+    with SQLiteStore(path) as store:
+        assert not store.unscrubbed
+        assert b"secret" not in bytes_of(tmp_path)
+
+
+def test_an_erasure_during_anothers_scrub_is_not_taken_for_scrubbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "facts.db"
+    monkeypatch.setattr("graph.sqlite_scrub.FIRST_RETRY_SECONDS", 60.0)
+    with SQLiteStore(path) as store, SQLiteStore(path) as other:
+        store.apply([Add("secret", "knows", "someone", id="f"), Add("x", "knows", "y", id="g")])
+        # The other process dies between its commit and its scrub.
+        monkeypatch.setattr(other._scrubber, "scrub", lambda: None)
+
+        def erase_midway(statement: str) -> None:
+            if "wal_checkpoint" in statement:
+                other.apply([Erase("f")])
+
+        def traced(path: Path) -> sqlite3.Connection:
+            connection = connect(path)
+            connection.set_trace_callback(erase_midway)
+            return connection
+
+        monkeypatch.setattr("graph.sqlite_scrub.connect", traced)
+        store.apply([Erase("g")])
+        monkeypatch.undo()
+        assert store.unscrubbed
+    with SQLiteStore(path) as store:
+        assert not store.unscrubbed
+        assert b"secret" not in bytes_of(tmp_path)
+
+
+KILL = """
+    import os, resource, signal, sqlite3, sys
+    from graph import Erase, SQLiteStore, sqlite_scrub
+    path, moment = sys.argv[1:]
+
+    def die(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_at(statement):
+        if moment == "within the rewrite" and statement == "VACUUM":
+            connection.set_progress_handler(die, 20_000)
+        elif moment == "within the checkpoint" and "wal_checkpoint" in statement:
+            # The kernel kills whoever writes beyond this place of a file.
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            half = os.path.getsize(path) // 2
+            resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
+        elif statement.startswith(moment):
+            die()
+
+    def traced(path):
+        global connection
+        connection = original(path)
+        connection.set_trace_callback(die_at)
+        return connection
+
+    original, sqlite_scrub.connect = sqlite_scrub.connect, traced
+    SQLiteStore(path).apply([Erase(f"secret{n}") for n in range(1, 3000, 2)])
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "SELECT max",
+        "VACUUM",
+        "within the rewrite",
+        "PRAGMA wal_checkpoint",
+        "within the checkpoint",
+        "DELETE FROM unscrubbed",
+    ],
+)
+def test_killed_in_the_middle_of_a_scrub_the_next_opening_finishes_it(
+    tmp_path: Path, moment: str
+) -> None:
+    path = tmp_path / "facts.db"
+    with SQLiteStore(path) as store:
+        for start in range(0, 3000, 300):
+            # Plain and secret facts take turns, so that every page has both.
+            kinds = [("plain", "secret")[n % 2] for n in range(start, start + 300)]
+            store.apply(
+                [
+                    Add(f"person {n}", "hides", f"<{kind} {n}>" * 9, id=f"{kind}{n}")
+                    for n, kind in enumerate(kinds, start)
+                ]
+            )
+    result = run(KILL, path, moment)
+    assert result.returncode in (-signal.SIGKILL, -signal.SIGXFSZ), result.stderr
+    with SQLiteStore(path) as store:
+        assert not store.unscrubbed
+        assert store.snapshot().count() == 1500
+        on_disk = bytes_of(tmp_path)
+    assert b"<secret" not in on_disk
+    assert b"<plain 2>" in on_disk
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["facts.db"]
+
+
+@pytest.mark.usefixtures("impatient")
 def test_the_feed_is_read_from_before_or_after_an_erasure_never_between(tmp_path: Path) -> None:
     with SQLiteStore(tmp_path / "facts.db") as store:
-        # The reader below keeps the log; the erasure need not wait for it.
-        store._writer.execute("PRAGMA busy_timeout = 1")
         store.apply([Add("secret", "knows", "someone", id="f")])
         before = store.changes()
         erased: list[str] = []
