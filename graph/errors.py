@@ -54,7 +54,7 @@ class Conflict(GraphError):
 
 
 class PreconditionFailed(GraphError):
-    """The fact, or the graph, changed since the revision that the caller expected (``If-Match``)."""
+    """The fact or graph changed since the revision that the caller expected (``If-Match``)."""
 
     code = "precondition_failed"
 

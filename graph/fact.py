@@ -145,7 +145,7 @@ class Correct:
     date).
 
     Fields: subject, relation, object, valid_from, valid_to, source, external_id, attributes. They
-    are those of the stored fact, unless ``relation`` is an inverse: then of the fact turned round.
+    replace those of the stored fact; if its relation is an inverse then, it is stored turned round.
     """
 
     fact_id: str

@@ -1,7 +1,9 @@
 """What a store keeps of a receipt, so that a repeated request gets the same answer.
 
 Only ids, revisions and a hash of the batch are kept, no text of a fact: an erased fact is gone from
-here too, and a replayed receipt shows it as None.
+here too, and a replayed receipt shows it as None. So does a version that was compacted.
+
+A key is remembered for KEPT_FOR after its batch, whatever else happens; then it is as good as new.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
 
 from graph.errors import IdempotencyMismatch, NotFound
 from graph.fact import Command, Fact
@@ -18,18 +21,25 @@ from graph.store import Change, ItemResult, Outcome, Receipt
 KeptItem = tuple[Outcome, str | None, int, tuple[str, ...]]
 """Outcome, fact id, revision of the fact's version (0 without a fact), ids superseded."""
 
+KEPT_FOR = timedelta(days=7)
+"""How long an idempotency key is remembered, by the store's clock."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptReceipt:
-    """A receipt by reference. ``committed`` tells whether its revision was its own commit."""
+    """A receipt by reference. ``committed`` tells whether its revision was its own commit.
+
+    ``kept_at`` is when it was made, in seconds since 1970 UTC.
+    """
 
     fingerprint: str
     revision: int
     committed: bool
     items: tuple[KeptItem, ...]
+    kept_at: int
 
 
-def keep(receipt: Receipt, fingerprint: str) -> KeptReceipt:
+def keep(receipt: Receipt, fingerprint: str, now: datetime) -> KeptReceipt:
     """What to store of a receipt."""
     items = tuple(
         (
@@ -40,7 +50,13 @@ def keep(receipt: Receipt, fingerprint: str) -> KeptReceipt:
         )
         for item in receipt.items
     )
-    return KeptReceipt(fingerprint, receipt.revision, bool(receipt.changes), items)
+    kept_at = int(now.timestamp())
+    return KeptReceipt(fingerprint, receipt.revision, bool(receipt.changes), items, kept_at)
+
+
+def forgotten_since(now: datetime) -> int:
+    """Receipts with ``kept_at`` no later than this, in seconds since 1970 UTC, are forgotten."""
+    return int((now - KEPT_FOR).timestamp())
 
 
 def replay(

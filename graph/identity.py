@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graph.fact import Add, Fact
 
 INFERRED = "valid_from_inferred"
@@ -11,6 +13,11 @@ INFERRED = "valid_from_inferred"
 def claim(fact: Fact) -> tuple[str | None, ...]:
     """What a fact says, and when: the part of it that can contradict others."""
     return (fact.subject, fact.relation, fact.object, fact.valid_from, fact.statement.valid_to)
+
+
+def turned(fact: Fact, relation: str) -> Fact:
+    """The fact seen from its object, under the name that its relation has from there."""
+    return replace(fact, subject=fact.object, relation=relation, object=fact.subject)
 
 
 def states_the_same(add: Add, fact: Fact) -> bool:

@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from graph.errors import NotFound, RevisionUnknown
-from graph.fact import Command, Fact, Relation
-from graph.idempotency import KeptReceipt, fingerprint_of, keep, replay
+from graph.bounds import check_known_at, check_revision, check_since
+from graph.fact import Command
+from graph.idempotency import KeptReceipt, fingerprint_of, forgotten_since, keep, replay
 from graph.interval import Period, parse_date
 from graph.memory_records import Records
 from graph.memory_snapshot import MemorySnapshot
+from graph.memory_state import MemoryState
 from graph.plan import make_plan
-from graph.state import Entry, Slot
-from graph.store import Commit, Receipt
+from graph.store import Change, Commit, Compaction, Receipt
 from graph.validate import check_batch
 
 
@@ -41,22 +41,18 @@ class MemoryStore:
         *,
         idempotency_key: str | None = None,
         dry_run: bool = False,
+        expect_revision: int | None = None,
     ) -> Receipt:
         """See FactStore. Durable for as long as the process lives."""
         batch = check_batch(commands)
+        now = self._clock()
         with self._changed:
             self._records.check_open()
-            state = _MemoryState(self._records)
+            state = MemoryState(self._records)
             kept = None if idempotency_key is None else self._receipts.get(idempotency_key)
-            if kept is not None:
-                commits = self._records.commits
-                return replay(
-                    kept,
-                    fingerprint_of(batch),
-                    state.versions,
-                    lambda revision: commits[revision - 1].changes,
-                )
-            plan = make_plan(batch, state, self._clock())
+            if kept is not None and kept.kept_at > forgotten_since(now):
+                return replay(kept, fingerprint_of(batch), state.versions, self._changes_at)
+            plan = make_plan(batch, state, now, expect_revision)
             receipt = plan.receipt(dry_run=dry_run)
             if dry_run:
                 return receipt
@@ -64,7 +60,7 @@ class MemoryStore:
                 self._records.persist(Commit(plan.revision, plan.recorded_at, plan.changes))
                 self._changed.notify_all()
             if idempotency_key is not None:
-                self._receipts[idempotency_key] = keep(receipt, fingerprint_of(batch))
+                self._receipts[idempotency_key] = keep(receipt, fingerprint_of(batch), now)
             return receipt
 
     @property
@@ -72,7 +68,14 @@ class MemoryStore:
         """The latest revision; 0 when nothing was ever written."""
         with self._changed:
             self._records.check_open()
-            return len(self._records.commits)
+            return self._records.revision
+
+    @property
+    def horizon(self) -> int:
+        """The earliest revision that can be read; 0 when nothing was ever compacted."""
+        with self._changed:
+            self._records.check_open()
+            return self._records.horizon
 
     def snapshot(
         self, *, revision: int | None = None, known_at: Period | None = None
@@ -81,19 +84,28 @@ class MemoryStore:
         if revision is not None and known_at is not None:
             raise ValueError("give a revision or known_at, not both")
         with self._changed:
-            latest = self.revision
+            latest, horizon = self.revision, self._records.horizon
             if known_at is not None:
-                times = [parse_date(commit.recorded_at).start for commit in self._records.commits]
-                revision = bisect_left(times, known_at.end)
-            if revision is not None and not 0 <= revision <= latest:
-                raise RevisionUnknown(f"there is no revision {revision}; the latest is {latest}")
-            return MemorySnapshot(self._records, latest if revision is None else revision)
+                revision = self._known_at(known_at)
+                check_known_at(known_at, revision, horizon)
+            elif revision is None:
+                revision = latest
+            check_revision(revision, horizon, latest)
+            return MemorySnapshot(self._records, revision)
 
     def changes(self, since: int = 0, *, limit: int = 1000) -> list[Commit]:
         """Commits with ``revision > since``, oldest first, at most ``limit``."""
         with self._changed:
             self._records.check_open()
-            return self._records.commits[max(since, 0) : max(since, 0) + limit]
+            check_since(since, self._records.horizon)
+            first = max(since, 0) - self._records.horizon
+            return self._records.commits[first : first + limit]
+
+    def compact(self, before: int) -> Compaction:
+        """See FactStore."""
+        with self._changed:
+            check_revision(before, 0, self.revision)
+            return self._records.compact(max(before, self._records.horizon))
 
     def wait(self, since: int, timeout: float) -> bool:
         """Block until ``revision > since`` or ``timeout`` seconds passed; True in the first
@@ -125,47 +137,17 @@ class MemoryStore:
     ) -> None:
         self.close()
 
+    def _known_at(self, moment: Period) -> int:
+        """The last revision recorded before the moment ends; one before the horizon if there is
+        none.
+        """
+        stamp = self._records.horizon_recorded_at
+        if stamp and parse_date(stamp).start >= moment.end:
+            return self._records.horizon - 1
+        times = [parse_date(commit.recorded_at).start for commit in self._records.commits]
+        return self._records.horizon + bisect_left(times, moment.end)
 
-class _MemoryState:
-    """Implements State: the latest revision, for planning."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self.revision = len(records.commits)
-        self.recorded_at = records.commits[-1].recorded_at if records.commits else ""
-        self.recorded = len(records.versions)
-
-    def entry(self, fact_id: str) -> Entry | None:
-        versions = self._records.versions.get(fact_id)
-        return Entry(self._records.positions[fact_id], versions[-1]) if versions else None
-
-    def taken(self, fact_id: str) -> bool:
-        return fact_id in self._records.versions
-
-    def versions(self, fact_id: str) -> Sequence[Fact]:
-        versions = self._records.versions.get(fact_id)
-        if not versions:
-            raise NotFound(f"there is no fact {fact_id!r}")
-        return versions
-
-    def slot(self, slot: Slot) -> list[Entry]:
-        current = self._records.current(self._records.slots.get(slot, ()), self.revision)
-        return [
-            Entry(self._records.positions[fact.id], fact)
-            for fact in current
-            if (fact.subject, fact.relation) == slot
-        ]
-
-    def contested(self, slot: Slot) -> bool:
-        return any(entry.fact.statement.exclusive for entry in self.slot(slot))
-
-    def stating(self, slot: Slot, object: str) -> list[Fact]:
-        entries = sorted(self.slot(slot), key=lambda entry: entry.position)
-        return [entry.fact for entry in entries if entry.fact.object == object]
-
-    def relation(self, name: str) -> Relation | None:
-        settings = self._records.relations.get(name)
-        return settings[-1][1] if settings else None
-
-    def aliases(self, entity: str) -> tuple[str, ...]:
-        return tuple(alias for _, alias in self._records.aliases.get(entity, ()))
+    def _changes_at(self, revision: int) -> Sequence[Change]:
+        """The changes of a revision, as far as they are left."""
+        place = revision - self._records.horizon - 1
+        return self._records.commits[place].changes if place >= 0 else ()

@@ -96,6 +96,27 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         # Erasing commits whose bytes may still be in the file.
         "CREATE TABLE unscrubbed (revision INTEGER PRIMARY KEY REFERENCES commits)",
     ),
+    (
+        # Planning looks at the facts around one instant of a slot, never at the whole of it.
+        "DROP INDEX versions_exclusive",
+        f"""CREATE INDEX versions_current ON versions (subject, relation, exclusive, begins, ends)
+            WHERE until = {CURRENT}""",
+        """CREATE TABLE merges (
+            entity INTEGER PRIMARY KEY REFERENCES entities,
+            target INTEGER NOT NULL REFERENCES entities,
+            revision INTEGER NOT NULL REFERENCES commits
+        )""",
+        "CREATE INDEX merges_by_target ON merges (target)",
+        "ALTER TABLE changes ADD COLUMN target INTEGER REFERENCES entities",
+        "ALTER TABLE settings ADD COLUMN inverse TEXT",
+        "CREATE INDEX settings_by_inverse ON settings (inverse) WHERE inverse IS NOT NULL",
+        # The earliest revision that is left; no row where nothing was compacted.
+        "CREATE TABLE compacted (horizon INTEGER PRIMARY KEY REFERENCES commits)",
+        "ALTER TABLE receipts ADD COLUMN kept_at INTEGER NOT NULL DEFAULT 0",
+        """UPDATE receipts SET kept_at = coalesce((SELECT recorded_at FROM commits
+            WHERE commits.revision = receipts.revision), 0)""",
+        "CREATE INDEX receipts_by_time ON receipts (kept_at)",
+    ),
 )
 
 SCHEMA_VERSION = len(_STEPS)

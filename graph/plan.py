@@ -7,12 +7,13 @@ commands touch has one change, from what it was before the batch to what it is a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from graph.conflict import as_stated, inferred_start, rivals, settle
+from graph.conflict import as_stated, inferred_start, rivals
 from graph.errors import (
     Conflict,
     GraphError,
@@ -29,15 +30,19 @@ from graph.fact import (
     End,
     Erase,
     Fact,
+    MergeEntities,
     Relation,
     Retract,
     SetAliases,
     SetRelation,
     Statement,
 )
-from graph.identity import INFERRED, claim, repeats, states_the_same
+from graph.identity import INFERRED, claim, repeats, states_the_same, turned
 from graph.interval import format_utc, parse_date
-from graph.state import Entry, Overlay, Slot, State
+from graph.naming import as_stored, check_inverse, under_canonical_names
+from graph.overlay import Overlay
+from graph.settling import begun, beside, settle_slot
+from graph.state import Entry, Slot, State
 from graph.store import Change, ChangeKind, ItemResult, Outcome, Receipt
 from graph.validate import check_interval
 
@@ -58,11 +63,22 @@ class Plan:
         return Receipt(revision, self.items, self.changes, dry_run=dry_run)
 
 
-def make_plan(commands: Sequence[Command], state: State, now: datetime) -> Plan:
+def make_plan(
+    commands: Sequence[Command],
+    state: State,
+    now: datetime,
+    expect_revision: int | None = None,
+) -> Plan:
     """Plan a checked batch as the revision after the state's.
 
-    Raises a GraphError whose pointer names the command at fault.
+    Raises a GraphError whose pointer names the command at fault; PreconditionFailed without one
+    where ``expect_revision`` is not the state's.
     """
+    if expect_revision not in (None, state.revision):
+        raise PreconditionFailed(
+            f"the graph is at revision {state.revision}, not {expect_revision}; "
+            "read what changed and decide anew"
+        )
     planner = _Planner(state, now)
     for index, command in enumerate(commands):
         try:
@@ -96,8 +112,10 @@ class _Planner:
             case SetRelation(relation):
                 self._declare(relation)
             case SetAliases(entity, aliases):
-                added = self._view.name(entity, aliases)
+                added = self._view.name(self._view.canonical(entity), aliases)
                 self._tell("updated" if added else "unchanged")
+            case MergeEntities():
+                self._merge(command)
             case _:
                 assert_never(command)
 
@@ -120,7 +138,8 @@ class _Planner:
 
     # One method a command.
 
-    def _add(self, add: Add) -> None:
+    def _add(self, said: Add) -> None:
+        add = as_stored(self._view, said)
         self._view.name(add.subject, add.aliases)
         self._view.name(add.object, add.object_aliases)
         known = self._recorded_already(add)
@@ -130,7 +149,7 @@ class _Planner:
         fact = self._new_fact(add)
         slot = _slot(fact)
         if fact.statement.exclusive and fact.valid_from is None and add.statement is None:
-            start = inferred_start(fact, self._facts(slot), self._now)
+            start = inferred_start(fact, begun(self._view, slot, self._now), self._now)
             if start is not None:
                 attributes = {**fact.attributes, INFERRED: True}
                 fact = replace(fact, valid_from=start, attributes=attributes)
@@ -138,7 +157,11 @@ class _Planner:
             self._refuse_rivals(fact)
         self._view.put(Entry(self._view.recorded + 1, fact), "add")
         # Only an exclusive fact can close what was recorded before it, or be closed by it.
-        closed = self._settle(slot, fact.id) if fact.statement.exclusive else ()
+        closed = (
+            settle_slot(self._view, slot, {fact.interval.start}, fact.id)
+            if fact.statement.exclusive
+            else ()
+        )
         self._tell("created", fact.id, closed)
 
     def _end(self, end: End) -> None:
@@ -181,16 +204,37 @@ class _Planner:
         contested = self._view.contested(_slot(fact))
         self._view.erase(fact.id)
         if contested:
-            self._settle(_slot(fact))
+            settle_slot(self._view, _slot(fact), {fact.interval.start})
         self._tell("erased", fact.id)
 
     def _declare(self, relation: Relation) -> None:
         known = self._view.relation(relation.name)
         if known == relation:
             self._tell("unchanged")
-        else:
-            self._view.declare(relation)
-            self._tell("created" if known is None else "updated")
+            return
+        check_inverse(self._view, relation)
+        self._view.declare(relation)
+        self._tell("created" if known is None else "updated")
+
+    def _merge(self, merge: MergeEntities) -> None:
+        source, target = self._view.canonical(merge.source), self._view.canonical(merge.target)
+        if source == target:
+            self._tell("unchanged")
+            return
+        entries = self._view.naming(source)
+        if not entries and not self._view.aliases(source):
+            raise NotFound(f"there is no entity {source!r} to merge")
+        self._view.merge(source, target)
+        written: defaultdict[Slot, set[int]] = defaultdict(set)
+        for entry in entries:
+            fact = under_canonical_names(self._view, entry.fact)
+            self._view.put(Entry(entry.position, fact), "merge")
+            written[_slot(fact)].add(fact.interval.start)
+        closed: list[str] = []
+        for slot, starts in written.items():
+            if self._view.contested(slot):
+                closed += settle_slot(self._view, slot, starts)
+        self._tell("updated", closed=tuple(closed))
 
     # What they share.
 
@@ -206,6 +250,7 @@ class _Planner:
             raise InvalidFact(f"id {add.id!r} was erased and cannot be used again", "/id")
         # The same line again is no news either when the fact was ended or corrected since.
         first = self._view.base.versions(add.id)[0] if self._view.before(add.id) else entry.fact
+        first = under_canonical_names(self._view, first)
         if states_the_same(add, entry.fact) or states_the_same(add, first):
             return entry.fact
         raise InvalidFact(f"id {add.id!r} is taken by another fact; correct that one", "/id")
@@ -235,6 +280,10 @@ class _Planner:
             ended = statement.ended and valid_to is not None
             statement = replace(statement, valid_to=valid_to, ended=ended)
         after = replace(fact, **changes, statement=statement)
+        relation = self._view.inverse_of(after.relation)
+        if relation is not None:
+            after = turned(after, relation.name)
+        after = under_canonical_names(self._view, after)
         if after.valid_from != fact.valid_from and "attributes" not in changes:
             kept = {name: value for name, value in fact.attributes.items() if name != INFERRED}
             after = replace(after, attributes=kept)
@@ -258,28 +307,16 @@ class _Planner:
         if after.status != "retracted":
             after = replace(as_stated(after), supersedes=())
         self._view.put(Entry(entry.position, after), kind)
+        began, begins = entry.fact.interval.start, after.interval.start
         closed: tuple[str, ...] = ()
-        if self._view.contested(slot) or (was_contested and slot == left):
-            closed = self._settle(slot, after.id)
-        if was_contested and slot != left:
-            self._settle(left)
+        if slot == left and (was_contested or self._view.contested(slot)):
+            closed = settle_slot(self._view, slot, {began, begins}, after.id)
+        elif slot != left:
+            if self._view.contested(slot):
+                closed = settle_slot(self._view, slot, {begins}, after.id)
+            if was_contested:
+                settle_slot(self._view, left, {began})
         self._tell("updated", after.id, closed)
-
-    def _settle(self, slot: Slot, stated: str | None = None) -> tuple[str, ...]:
-        """Let the facts of a slot hold beside one another; the ids that ``stated`` newly closed."""
-        entries = self._view.slot(slot)
-        settled = settle([entry.fact for entry in entries])
-        newly = []
-        for entry, fact in zip(entries, settled, strict=True):
-            if stated is not None and fact.id == stated:
-                closed = tuple(other.id for other in settled if other.superseded_by == stated)
-                fact = replace(fact, supersedes=closed)
-            if fact == entry.fact:
-                continue
-            self._view.put(Entry(entry.position, fact), "supersede")
-            if stated is not None and fact.superseded_by == stated != entry.fact.superseded_by:
-                newly.append(fact.id)
-        return tuple(newly)
 
     def _current(self, fact_id: str, expect_revision: int | None) -> Entry:
         entry = self._view.entry(fact_id)
@@ -296,16 +333,13 @@ class _Planner:
         return entry
 
     def _refuse_rivals(self, fact: Fact) -> None:
-        found = tuple(other.id for other in rivals(fact, self._facts(_slot(fact))))
+        found = tuple(other.id for other in rivals(fact, beside(self._view, fact)))
         if found:
             raise Conflict(
                 f"{fact.subject!r} has another {fact.relation!r} at that time: fact "
                 f"{', '.join(found)}; end it first, or write with supersede or coexist",
                 found,
             )
-
-    def _facts(self, slot: Slot) -> list[Fact]:
-        return [entry.fact for entry in self._view.slot(slot)]
 
     def _cardinality(self, relation: str) -> Cardinality:
         declared = self._view.relation(relation)

@@ -18,19 +18,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from graph.errors import RevisionUnknown, StoreUnavailable
+from graph.bounds import check_known_at, check_revision, check_since
+from graph.errors import StoreUnavailable
 from graph.fact import Command
-from graph.idempotency import fingerprint_of, keep, replay
+from graph.idempotency import fingerprint_of, forgotten_since, keep, replay
 from graph.interval import Period
 from graph.migrations import migrate
 from graph.plan import make_plan
+from graph.sqlite_compaction import compact
 from graph.sqlite_connection import Readers, connect, inspect, translated
-from graph.sqlite_rows import commits_between
+from graph.sqlite_rows import commits_between, horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
 from graph.sqlite_snapshot import SQLiteSnapshot
 from graph.sqlite_state import SQLiteState
-from graph.sqlite_writer import read_receipt, write_commit, write_receipt
-from graph.store import Change, Commit, Receipt
+from graph.sqlite_writer import forget_receipts, read_receipt, write_commit, write_receipt
+from graph.store import Change, Commit, Compaction, Receipt
 from graph.validate import check_batch
 
 POLL_SECONDS = 0.05
@@ -70,31 +72,33 @@ class SQLiteStore:
         *,
         idempotency_key: str | None = None,
         dry_run: bool = False,
+        expect_revision: int | None = None,
     ) -> Receipt:
         """See FactStore. On disk when it returns."""
         batch = check_batch(commands)
+        now = self._clock()
         with self._writing, translated(self._path):
-            if self._closed:
-                raise StoreUnavailable(f"the store {self._path} is closed; open it again")
+            self._check_open()
             with self._transaction("BEGIN" if dry_run else "BEGIN IMMEDIATE") as connection:
                 state = SQLiteState(connection)
                 if idempotency_key is not None:
                     kept = read_receipt(connection, idempotency_key)
-                    if kept is not None:
+                    if kept is not None and kept.kept_at > forgotten_since(now):
                         return replay(
                             kept,
                             fingerprint_of(batch),
                             state.versions,
                             lambda revision: _changes_at(connection, revision),
                         )
-                plan = make_plan(batch, state, self._clock())
+                plan = make_plan(batch, state, now, expect_revision)
                 receipt = plan.receipt(dry_run=dry_run)
                 if dry_run:
                     return receipt
                 if plan.changes:
                     write_commit(connection, Commit(plan.revision, plan.recorded_at, plan.changes))
                 if idempotency_key is not None:
-                    kept = keep(receipt, fingerprint_of(batch))
+                    kept = keep(receipt, fingerprint_of(batch), now)
+                    forget_receipts(connection, forgotten_since(now))
                     write_receipt(connection, idempotency_key, kept)
             if is_unscrubbed(self._writer):
                 self._scrubber.scrub()
@@ -107,6 +111,12 @@ class SQLiteStore:
         """The latest revision; 0 when nothing was ever written."""
         with self._readers.lend() as connection:
             return _latest(connection)
+
+    @property
+    def horizon(self) -> int:
+        """The earliest revision that can be read; 0 when nothing was ever compacted."""
+        with self._readers.lend() as connection:
+            return horizon_of(connection)
 
     @property
     def unscrubbed(self) -> bool:
@@ -123,15 +133,17 @@ class SQLiteStore:
         if revision is not None and known_at is not None:
             raise ValueError("give a revision or known_at, not both")
         with self._readers.lend() as connection:
-            latest = _latest(connection)
+            latest, horizon = _latest(connection), horizon_of(connection)
             if known_at is not None:
                 row = connection.execute(
                     "SELECT max(revision) FROM commits WHERE recorded_at < ?", (known_at.end,)
                 ).fetchone()
                 revision = row[0] or 0
-        if revision is not None and not 0 <= revision <= latest:
-            raise RevisionUnknown(f"there is no revision {revision}; the latest is {latest}")
-        return SQLiteSnapshot(self._readers, latest if revision is None else revision)
+                check_known_at(known_at, revision, horizon)
+            elif revision is None:
+                revision = latest
+        check_revision(revision, horizon, latest)
+        return SQLiteSnapshot(self._readers, revision)
 
     def changes(self, since: int = 0, *, limit: int = 1000) -> list[Commit]:
         """Commits with ``revision > since``, oldest first, at most ``limit``."""
@@ -139,7 +151,23 @@ class SQLiteStore:
         with self._readers.lend() as connection:
             # One transaction, so that no erasure falls between its statements.
             connection.execute("BEGIN")
+            check_since(since, horizon_of(connection))
             return commits_between(connection, first, first + limit - 1)
+
+    def compact(self, before: int) -> Compaction:
+        """See FactStore. Rewrites the file, as an erasure does; writers wait for it."""
+        with self._writing, translated(self._path):
+            self._check_open()
+            self._writer.execute("PRAGMA foreign_keys = OFF")
+            try:
+                with self._transaction("BEGIN IMMEDIATE") as connection:
+                    check_revision(before, 0, _latest(connection))
+                    compaction = compact(connection, before)
+            finally:
+                self._writer.execute("PRAGMA foreign_keys = ON")
+            if is_unscrubbed(self._writer):
+                self._scrubber.scrub()
+            return compaction
 
     def wait(self, since: int, timeout: float) -> bool:
         """Block until ``revision > since`` or ``timeout`` seconds passed; True in the first
@@ -176,6 +204,10 @@ class SQLiteStore:
     ) -> None:
         self.close()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable(f"the store {self._path} is closed; open it again")
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         """Commit on success, which changes nothing after mere reads; roll back on any error."""
@@ -209,4 +241,4 @@ def _latest(connection: sqlite3.Connection) -> int:
 
 def _changes_at(connection: sqlite3.Connection, revision: int) -> tuple[Change, ...]:
     commits = commits_between(connection, revision, revision)
-    return commits[0].changes
+    return commits[0].changes if commits else ()

@@ -62,6 +62,12 @@ def to_text(seconds: int) -> str:
     return format_utc(datetime.fromtimestamp(seconds, UTC))
 
 
+def horizon_of(connection: sqlite3.Connection) -> int:
+    """The earliest revision that is left; 0 when nothing was compacted."""
+    horizon: int | None = connection.execute("SELECT max(horizon) FROM compacted").fetchone()[0]
+    return horizon or 0
+
+
 def versions_of(connection: sqlite3.Connection, fact_id: str, revision: int) -> list[Fact]:
     """Every version of a fact up to a revision, oldest first; empty when there is none."""
     rows = connection.execute(
@@ -90,24 +96,26 @@ def commits_between(connection: sqlite3.Connection, first: int, last: int) -> li
     changes: dict[int, list[Change]] = {}
     for row in connection.execute(
         """SELECT h.revision, h.kind, f.id, h.before, h.after, r.name, g.cardinality, g.template,
-                  e.name, h.aliases
+                  g.inverse, e.name, h.aliases, t.name
            FROM changes h
            LEFT JOIN facts f ON f.fact = h.fact
            LEFT JOIN relations r ON r.relation = h.relation
            LEFT JOIN settings g ON g.relation = h.relation AND g.revision = h.revision
            LEFT JOIN entities e ON e.entity = h.entity
+           LEFT JOIN entities t ON t.entity = h.target
            WHERE h.revision BETWEEN :first AND :last ORDER BY h.revision, h.position""",
         bounds,
     ):
-        revision, kind, fact_id, before, after, relation, cardinality, template, entity, names = row
+        revision, kind, fact_id, before, after, relation, *settings, entity, names, target = row
         change = Change(
             kind=kind,
             fact_id=fact_id,
             before=facts.get(before),
             after=facts.get(after),
-            relation=None if relation is None else Relation(relation, cardinality, template),
+            relation=None if relation is None else Relation(relation, *settings),
             entity=entity,
             aliases=tuple(json.loads(names)) if names else (),
+            target=target,
         )
         changes.setdefault(revision, []).append(change)
     return [

@@ -7,15 +7,18 @@ open between reads: a snapshot held for long neither blocks the writer nor keeps
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from graph.bounds import check_revision
 from graph.errors import NotFound
 from graph.fact import Fact, Relation, Status
+from graph.identity import turned
 from graph.interval import Interval, Period
 from graph.sqlite_connection import Readers
-from graph.sqlite_rows import FACT, HOLDS, JOINS, KNOWN, to_fact, versions_of
+from graph.sqlite_rows import FACT, HOLDS, JOINS, KNOWN, horizon_of, to_fact, versions_of
 
 PAGE = 500
 """Facts fetched at a time, so that a slow reader of many holds no transaction."""
@@ -30,6 +33,7 @@ class SQLiteSnapshot:
     def __init__(self, readers: Readers, revision: int) -> None:
         self._readers = readers
         self._revision = revision
+        self._stored: dict[str, str] | None = None
 
     @property
     def revision(self) -> int:
@@ -60,6 +64,10 @@ class SQLiteSnapshot:
         limit: int | None = None,
     ) -> Iterator[Fact]:
         """Facts that pass every filter, in order of first recording."""
+        asked = relation
+        stored = None if relation is None else self._inverses().get(relation)
+        if stored is not None:
+            subject, relation, object = object, stored, subject
         where = [KNOWN, "v.fact > :after"]
         if subject is not None:
             where.append(f"v.subject {_NAMED.format('subject')}")
@@ -81,7 +89,10 @@ class SQLiteSnapshot:
             **_bounds(as_of),
         }
         start = 0 if after is None else self._key(after)
-        return self._pages(" AND ".join(where), filters, start, limit)
+        found = self._pages(" AND ".join(where), filters, start, limit)
+        if stored is None or asked is None:
+            return found
+        return (turned(fact, asked) for fact in found)
 
     def slots(
         self, pairs: Iterable[tuple[str, str]], as_of: Period | None = None
@@ -90,25 +101,28 @@ class SQLiteSnapshot:
 
         Of two that start together the later recorded comes first.
         """
-        rows = self._read(
-            f"""SELECT {FACT} FROM json_each(:pairs) p
-                CROSS JOIN entities ps ON ps.name = json_extract(p.value, '$[0]')
-                CROSS JOIN relations pr ON pr.name = json_extract(p.value, '$[1]')
-                CROSS JOIN versions v ON v.subject = ps.entity AND v.relation = pr.relation {JOINS}
-                WHERE {KNOWN} AND {HOLDS} ORDER BY p.key, v.begins DESC, v.fact DESC""",
-            pairs=json.dumps(list(dict.fromkeys(pairs))),
-            **_bounds(as_of),
-        )
+        inverses = self._inverses()
+        straight, round_about = [], []
+        for subject, relation in dict.fromkeys(pairs):
+            if relation in inverses:
+                round_about.append((subject, inverses[relation], relation))
+            else:
+                straight.append((subject, relation))
         found: dict[tuple[str, str], list[Fact]] = {}
-        for row in rows:
-            fact = to_fact(row)
+        for fact in self._at_pairs("subject", straight, as_of):
             found.setdefault((fact.subject, fact.relation), []).append(fact)
+        if round_about:
+            asked = {(subject, stored): relation for subject, stored, relation in round_about}
+            for fact in self._at_pairs("object", list(asked), as_of):
+                relation = asked[fact.object, fact.relation]
+                found.setdefault((fact.object, relation), []).append(turned(fact, relation))
         return found
 
     def history(self, fact_id: str) -> list[Fact]:
         """Every version recorded up to this revision, oldest first. Raises NotFound."""
         with self._readers.lend() as connection:
             versions = versions_of(connection, fact_id, self._revision)
+            self._check_left(connection)
         if not versions:
             raise NotFound(f"there is no fact {fact_id!r} at revision {self._revision}")
         return versions
@@ -130,7 +144,9 @@ class SQLiteSnapshot:
     def resolve(self, name: str) -> list[str]:
         """Entities that bear this name, the one of that canonical name first, then in order."""
         rows = self._read(
-            """SELECT e.name FROM entities e WHERE e.name = :name AND (
+            """SELECT e.name FROM entities e
+               WHERE e.name = :name AND NOT EXISTS (
+                   SELECT 1 FROM merges WHERE entity = e.entity AND revision <= :revision) AND (
                    EXISTS (SELECT 1 FROM versions
                            WHERE subject = e.entity AND revision <= :revision)
                    OR EXISTS (SELECT 1 FROM versions
@@ -139,7 +155,9 @@ class SQLiteSnapshot:
                               WHERE entity = e.entity AND revision <= :revision))
                UNION ALL SELECT * FROM (
                    SELECT e.name FROM aliases a CROSS JOIN entities e ON e.entity = a.entity
-                   WHERE a.alias = :name AND a.revision <= :revision ORDER BY e.name)""",
+                   WHERE a.alias = :name AND a.revision <= :revision AND NOT EXISTS (
+                       SELECT 1 FROM merges WHERE entity = e.entity AND revision <= :revision)
+                   ORDER BY e.name)""",
             name=name,
         )
         return [row[0] for row in rows]
@@ -148,7 +166,9 @@ class SQLiteSnapshot:
         """Other names of an entity, in the order they were given."""
         rows = self._read(
             """SELECT a.alias FROM entities e CROSS JOIN aliases a ON a.entity = e.entity
-               WHERE e.name = :entity AND a.revision <= :revision ORDER BY a.rowid""",
+               WHERE e.name = :entity AND a.revision <= :revision AND NOT EXISTS (
+                   SELECT 1 FROM merges WHERE entity = e.entity AND revision <= :revision)
+               ORDER BY a.rowid""",
             entity=entity,
         )
         return tuple(row[0] for row in rows)
@@ -156,7 +176,7 @@ class SQLiteSnapshot:
     def relation(self, name: str) -> Relation:
         """Settings; an undeclared relation has the defaults."""
         rows = self._read(
-            """SELECT g.cardinality, g.template
+            """SELECT g.cardinality, g.template, g.inverse
                FROM relations r CROSS JOIN settings g ON g.relation = r.relation
                WHERE r.name = :name AND g.revision <= :revision
                ORDER BY g.revision DESC LIMIT 1""",
@@ -167,7 +187,7 @@ class SQLiteSnapshot:
     def relations(self) -> list[Relation]:
         """Every relation declared or used up to this revision, by name."""
         rows = self._read(
-            """SELECT r.name, g.cardinality, g.template
+            """SELECT r.name, g.cardinality, g.template, g.inverse
                FROM relations r LEFT JOIN settings g ON g.relation = r.relation AND g.revision =
                    (SELECT max(revision) FROM settings
                     WHERE relation = r.relation AND revision <= :revision)
@@ -176,8 +196,8 @@ class SQLiteSnapshot:
                ORDER BY r.name"""
         )
         return [
-            Relation(name) if cardinality is None else Relation(name, cardinality, template)
-            for name, cardinality, template in rows
+            Relation(name) if settings[0] is None else Relation(name, *settings)
+            for name, *settings in rows
         ]
 
     def count(self) -> int:
@@ -203,7 +223,44 @@ class SQLiteSnapshot:
 
     def _read(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         with self._readers.lend() as connection:
-            return connection.execute(query, {"revision": self._revision, **values}).fetchall()
+            rows = connection.execute(query, {"revision": self._revision, **values}).fetchall()
+            self._check_left(connection)
+            return rows
+
+    def _check_left(self, connection: sqlite3.Connection) -> None:
+        """Raise HistoryCompacted when what was just read may have missed what was compacted."""
+        # After the read: a compaction before it shows here, and one after it did no harm.
+        horizon = horizon_of(connection)
+        if self._revision < horizon:
+            check_revision(self._revision, horizon, horizon)
+
+    def _inverses(self) -> dict[str, str]:
+        """The stored relation behind each inverse, at this revision."""
+        if self._stored is None:
+            rows = self._read(
+                """SELECT g.inverse, r.name
+                   FROM settings g CROSS JOIN relations r ON r.relation = g.relation
+                   WHERE g.inverse IS NOT NULL AND g.revision =
+                       (SELECT max(revision) FROM settings
+                        WHERE relation = g.relation AND revision <= :revision)"""
+            )
+            self._stored = dict(rows)
+        return self._stored
+
+    def _at_pairs(
+        self, side: str, pairs: Sequence[tuple[str, str]], as_of: Period | None
+    ) -> Iterator[Fact]:
+        """Facts with these (subject or object, relation), pair by pair, latest start first."""
+        rows = self._read(
+            f"""SELECT {FACT} FROM json_each(:pairs) p
+                CROSS JOIN entities ps ON ps.name = json_extract(p.value, '$[0]')
+                CROSS JOIN relations pr ON pr.name = json_extract(p.value, '$[1]')
+                CROSS JOIN versions v ON v.{side} = ps.entity AND v.relation = pr.relation {JOINS}
+                WHERE {KNOWN} AND {HOLDS} ORDER BY p.key, v.begins DESC, v.fact DESC""",
+            pairs=json.dumps(pairs),
+            **_bounds(as_of),
+        )
+        return map(to_fact, rows)
 
     def _key(self, fact_id: str) -> int:
         self.get(fact_id)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from operator import attrgetter
 from typing import Any
 
 from graph.errors import NotFound
 from graph.fact import Fact, Relation
+from graph.interval import MIN_SECONDS
 from graph.migrations import CURRENT
 from graph.sqlite_rows import FACT, JOINS, to_fact, to_text, versions_of
 from graph.state import Entry, Slot
 
 _ENTITY = "(SELECT entity FROM entities WHERE name = ?)"
 _RELATION = "(SELECT relation FROM relations WHERE name = ?)"
+_IN_SLOT = f"""v.until = {CURRENT}
+    AND v.subject = {_ENTITY} AND v.relation = {_RELATION} AND v.exclusive = ?"""
+_CURRENT_IN_SLOT = f"versions v INDEXED BY versions_current WHERE {_IN_SLOT}"
 
 
 class SQLiteState:
@@ -27,11 +33,12 @@ class SQLiteState:
         # Keys of facts are dense and never deleted, so that the largest is the count.
         self.recorded: int = (self._row("SELECT max(fact) FROM facts") or (0,))[0] or 0
         self._relations: dict[str, Relation | None] = {}
+        self._inverses: dict[str, Relation | None] = {}
+        self._merges = self._row("SELECT 1 FROM merges LIMIT 1") is not None
 
     def entry(self, fact_id: str) -> Entry | None:
         """The fact; None when it was never recorded or is erased."""
-        entries = self._entries("v.fact = (SELECT fact FROM facts WHERE id = ?)", fact_id)
-        return entries[0] if entries else None
+        return next(self._entries("v.fact = (SELECT fact FROM facts WHERE id = ?)", fact_id), None)
 
     def taken(self, fact_id: str) -> bool:
         """True when the id was ever used, also by a fact that is erased."""
@@ -44,18 +51,49 @@ class SQLiteState:
             raise NotFound(f"there is no fact {fact_id!r}")
         return versions
 
-    def slot(self, slot: Slot) -> list[Entry]:
-        """The facts of a slot."""
-        return self._entries(f"v.subject = {_ENTITY} AND v.relation = {_RELATION}", *slot)
+    def around(self, slot: Slot, start: int) -> list[Entry]:
+        """The facts of a slot that begin at ``start``, or before it and hold until it or longer."""
+        earliest = {True: self._earliest_around(slot, start), False: MIN_SECONDS}
+        return [
+            entry
+            for exclusive in (True, False)
+            for entry in self._in_slot(
+                slot,
+                exclusive,
+                "v.begins BETWEEN ? AND ? AND v.ends >= ?",
+                (earliest[exclusive], start, start),
+            )
+        ]
+
+    def following(self, slot: Slot, start: int) -> Iterator[Entry]:
+        """The facts of a slot that begin after ``start``, earliest first."""
+        walks = (
+            self._in_slot(slot, exclusive, "v.begins > ? ORDER BY v.begins", (start,))
+            for exclusive in (True, False)
+        )
+        return merge(*walks, key=attrgetter("begin"))
+
+    def preceding(self, slot: Slot, start: int) -> Iterator[Entry]:
+        """The facts of a slot that begin before ``start``, latest first."""
+        walks = (
+            self._in_slot(slot, exclusive, "v.begins < ? ORDER BY v.begins DESC", (start,))
+            for exclusive in (True, False)
+        )
+        return merge(*walks, key=attrgetter("begin"), reverse=True)
+
+    def naming(self, entity: str) -> list[Entry]:
+        """The facts that have the entity as subject or object."""
+        entries = self._entries(
+            f"""v.version IN (SELECT version FROM versions WHERE subject = {_ENTITY}
+                UNION SELECT version FROM versions WHERE object = {_ENTITY})""",
+            entity,
+            entity,
+        )
+        return list(entries)
 
     def contested(self, slot: Slot) -> bool:
         """True when the slot has an exclusive fact."""
-        found = self._row(
-            f"""SELECT 1 FROM versions v WHERE v.exclusive AND v.until = {CURRENT}
-                AND v.subject = {_ENTITY} AND v.relation = {_RELATION} LIMIT 1""",
-            *slot,
-        )
-        return found is not None
+        return self._row(f"SELECT 1 FROM {_CURRENT_IN_SLOT} LIMIT 1", *slot, True) is not None
 
     def stating(self, slot: Slot, object: str) -> list[Fact]:
         """The facts of a slot that have this object."""
@@ -70,28 +108,84 @@ class SQLiteState:
         """The settings declared for a relation."""
         if name not in self._relations:
             row = self._row(
-                f"""SELECT cardinality, template FROM settings WHERE relation = {_RELATION}
-                    ORDER BY revision DESC LIMIT 1""",
+                f"""SELECT cardinality, template, inverse FROM settings
+                    WHERE relation = {_RELATION} ORDER BY revision DESC LIMIT 1""",
                 name,
             )
             self._relations[name] = None if row is None else Relation(name, *row)
         return self._relations[name]
 
+    def inverse_of(self, name: str) -> Relation | None:
+        """The relation that declares ``name`` as its inverse."""
+        if name not in self._inverses:
+            row = self._row(
+                """SELECT r.name, g.cardinality, g.template, g.inverse
+                   FROM settings g CROSS JOIN relations r ON r.relation = g.relation
+                   WHERE g.inverse = ? AND g.revision =
+                       (SELECT max(revision) FROM settings WHERE relation = g.relation)""",
+                name,
+            )
+            self._inverses[name] = None if row is None else Relation(*row)
+        return self._inverses[name]
+
+    def using(self, relation: str) -> Iterator[Entry]:
+        """The facts that have this relation and are not retracted."""
+        return self._entries(f"v.relation = {_RELATION} AND v.status != 'retracted'", relation)
+
     def aliases(self, entity: str) -> tuple[str, ...]:
-        """Other names of an entity."""
+        """Other names of an entity; none once it is merged."""
+        if self.merged_into(entity) is not None:
+            return ()
         rows = self._connection.execute(
             f"SELECT alias FROM aliases WHERE entity = {_ENTITY} ORDER BY rowid", (entity,)
         )
         return tuple(row[0] for row in rows)
 
+    def merged_into(self, entity: str) -> str | None:
+        """The entity that this one was merged into."""
+        if not self._merges:
+            return None
+        row = self._row(
+            f"""SELECT t.name FROM merges m CROSS JOIN entities t ON t.entity = m.target
+                WHERE m.entity = {_ENTITY}""",
+            entity,
+        )
+        return None if row is None else row[0]
+
+    def _earliest_around(self, slot: Slot, start: int) -> int:
+        """Before which no exclusive fact of the slot can hold up to ``start``.
+
+        Of the exclusive facts that hold somewhere before ``start``, take the last, and the last
+        with another object. What begins before both contradicts at least one, so it ended there.
+        """
+        standing = f"{_CURRENT_IN_SLOT} AND begins < ? AND begins < ends"
+        row = self._row(
+            f"""SELECT (SELECT begins FROM {standing} AND object != latest.object
+                        ORDER BY begins DESC LIMIT 1)
+                FROM (SELECT object FROM {standing} ORDER BY begins DESC LIMIT 1) latest""",
+            *(*slot, True, start) * 2,
+        )
+        return MIN_SECONDS if row is None or row[0] is None else row[0]
+
+    def _in_slot(
+        self, slot: Slot, exclusive: bool, where: str, values: tuple[object, ...]
+    ) -> Iterator[Entry]:
+        """Facts of a slot that are exclusive, or not, read from the index as they are needed."""
+        rows = self._connection.execute(
+            f"SELECT v.fact, {FACT} FROM versions v INDEXED BY versions_current {JOINS} "
+            f"WHERE {_IN_SLOT} AND {where}",
+            (*slot, exclusive, *values),
+        )
+        return (Entry(row[0], to_fact(row[1:])) for row in rows)
+
     def _row(self, query: str, *values: object) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
         return row
 
-    def _entries(self, where: str, *values: object) -> list[Entry]:
+    def _entries(self, where: str, *values: object) -> Iterator[Entry]:
         rows = self._connection.execute(
             f"""SELECT v.fact, {FACT} FROM versions v {JOINS}
                 WHERE v.until = {CURRENT} AND {where} ORDER BY v.fact""",
             values,
         )
-        return [Entry(row[0], to_fact(row[1:])) for row in rows]
+        return (Entry(row[0], to_fact(row[1:])) for row in rows)

@@ -34,27 +34,31 @@ def write_commit(connection: sqlite3.Connection, commit: Commit) -> None:
 
 
 def write_receipt(connection: sqlite3.Connection, key: str, kept: KeptReceipt) -> None:
-    """Keep a receipt under its idempotency key."""
-    connection.execute(
-        "INSERT INTO receipts VALUES (?, ?, ?, ?, ?)",
-        (key, kept.fingerprint, kept.revision, kept.committed, json.dumps(kept.items)),
-    )
+    """Keep a receipt under its idempotency key, which is not taken."""
+    values = (kept.fingerprint, kept.revision, kept.committed, json.dumps(kept.items), kept.kept_at)
+    connection.execute("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", (key, *values))
+
+
+def forget_receipts(connection: sqlite3.Connection, through: int) -> None:
+    """Forget the receipts kept until this time, in seconds since 1970 UTC."""
+    connection.execute("DELETE FROM receipts WHERE kept_at <= ?", (through,))
 
 
 def read_receipt(connection: sqlite3.Connection, key: str) -> KeptReceipt | None:
     """The receipt kept under an idempotency key."""
     row = connection.execute(
-        "SELECT fingerprint, revision, committed, items FROM receipts WHERE idempotency_key = ?",
+        """SELECT fingerprint, revision, committed, items, kept_at FROM receipts
+           WHERE idempotency_key = ?""",
         (key,),
     ).fetchone()
     if row is None:
         return None
-    fingerprint, revision, committed, items = row
+    fingerprint, revision, committed, items, kept_at = row
     decoded = tuple(
         (outcome, fact_id, version, tuple(superseded))
         for outcome, fact_id, version, superseded in json.loads(items)
     )
-    return KeptReceipt(fingerprint, revision, bool(committed), decoded)
+    return KeptReceipt(fingerprint, revision, bool(committed), decoded, kept_at)
 
 
 class _Writer:
@@ -67,9 +71,11 @@ class _Writer:
 
     def write(self, position: int, change: Change) -> None:
         """Write one change and the version, settings or aliases that it brings."""
-        fact = before = after = relation = entity = aliases = None
+        fact = before = after = relation = entity = aliases = target = None
         if change.relation is not None:
             relation = self._declare(change.relation)
+        elif change.entity is not None and change.target is not None:
+            entity, target = self._merge(change.entity, change.target)
         elif change.entity is not None:
             entity = self._alias(change.entity, change.aliases)
             aliases = json.dumps(change.aliases)
@@ -79,9 +85,10 @@ class _Writer:
                 before = self._replaced(fact)
             if change.after is not None:
                 after = self._version(fact, change.after)
+        place, versions = (self._revision, position, change.kind, fact), (before, after)
         self._connection.execute(
-            "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._revision, position, change.kind, fact, before, after, relation, entity, aliases),
+            "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place, *versions, relation, entity, aliases, target),
         )
 
     def erase(self, fact_id: str) -> None:
@@ -105,20 +112,29 @@ class _Writer:
             )
 
     def _drop_orphan_entity(self, entity: int) -> None:
-        named = self._connection.execute(
-            """SELECT EXISTS (SELECT 1 FROM versions WHERE subject = :key)
-                   OR EXISTS (SELECT 1 FROM versions WHERE object = :key)""",
-            {"key": entity},
-        ).fetchone()[0]
-        if not named:
-            for table in ("aliases", "changes", "entities"):
-                self._connection.execute(f"DELETE FROM {table} WHERE entity = ?", (entity,))
+        """Delete an entity, and all that was merged with it, unless a version names any of them."""
+        rows = self._connection.execute(
+            """WITH RECURSIVE
+                   target (entity) AS (VALUES (?) UNION
+                       SELECT m.target FROM target t JOIN merges m ON m.entity = t.entity),
+                   same (entity) AS (SELECT entity FROM target UNION
+                       SELECT m.entity FROM same s JOIN merges m ON m.target = s.entity)
+               SELECT entity, EXISTS (SELECT 1 FROM versions WHERE subject = s.entity)
+                   OR EXISTS (SELECT 1 FROM versions WHERE object = s.entity) FROM same s""",
+            (entity,),
+        ).fetchall()
+        if any(named for _, named in rows):
+            return
+        for table in ("aliases", "changes", "merges", "entities"):
+            self._connection.executemany(
+                f"DELETE FROM {table} WHERE entity = ?", [(key,) for key, _ in rows]
+            )
 
     def _declare(self, relation: Relation) -> int:
         key = self._relation(relation.name)
         self._connection.execute(
-            "INSERT INTO settings VALUES (?, ?, ?, ?)",
-            (key, self._revision, relation.cardinality, relation.template),
+            "INSERT INTO settings VALUES (?, ?, ?, ?, ?)",
+            (key, self._revision, relation.cardinality, relation.template, relation.inverse),
         )
         return key
 
@@ -129,6 +145,11 @@ class _Writer:
             [(key, alias, self._revision) for alias in aliases],
         )
         return key
+
+    def _merge(self, source: str, target: str) -> tuple[int, int]:
+        keys = self._entity(source), self._entity(target)
+        self._connection.execute("INSERT INTO merges VALUES (?, ?, ?)", (*keys, self._revision))
+        return keys
 
     def _replaced(self, fact: int) -> int:
         """Close the version that was current, and tell its key."""

@@ -146,8 +146,8 @@ class Snapshot(Protocol):
         ...
 
     def resolve(self, name: str) -> list[str]:
-        """Entities (canonical names) that bear this name or alias, exactly; usually none or one. The
-        name of a merged entity resolves to its target.
+        """Entities (canonical names) that bear this name or alias, exactly; usually none or one.
+        The name of a merged entity resolves to its target.
         """
         ...
 

@@ -23,6 +23,7 @@ from graph.fact import (
     End,
     Erase,
     Fact,
+    MergeEntities,
     Relation,
     Retract,
     SetAliases,
@@ -85,6 +86,11 @@ def check(command: Command) -> Command:
         case SetAliases():
             entity = _text(command.entity, "/entity")
             return SetAliases(entity, _aliases(command.aliases, "/aliases"))
+        case MergeEntities():
+            source, target = _text(command.source, "/source"), _text(command.target, "/target")
+            if source == target:
+                raise InvalidFact("an entity is merged into another one, not itself", "/target")
+            return MergeEntities(source, target)
     raise InvalidFact(f"{command!r} is not a command")
 
 
@@ -156,9 +162,18 @@ def _check_relation(relation: Relation) -> Relation:
             f"cardinality is {relation.cardinality!r}; it can be one (object at a time) or many",
             "/relation/cardinality",
         )
-    if relation.template is None:
-        return Relation(name, relation.cardinality)
-    template = _text(relation.template, "/relation/template")
+    inverse = _optional_text(relation.inverse, "/relation/inverse", MAX_TEXT)
+    if inverse == name:
+        raise InvalidFact(
+            "a relation is not its own inverse; state such a fact in both directions",
+            "/relation/inverse",
+        )
+    template = None if relation.template is None else _check_template(relation.template)
+    return Relation(name, relation.cardinality, template, inverse)
+
+
+def _check_template(value: object) -> str:
+    template = _text(value, "/relation/template")
     try:
         fields = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError:
@@ -172,7 +187,7 @@ def _check_relation(relation: Relation) -> Relation:
             "'{object} leads {subject}'",
             "/relation/template",
         )
-    return Relation(name, relation.cardinality, template)
+    return template
 
 
 def _text(value: object, pointer: str, limit: int = MAX_TEXT) -> str:

@@ -1,0 +1,63 @@
+"""How the slots that a batch writes to settle: the rule of ``conflict`` over an overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from graph.conflict import settle, stated_interval
+from graph.fact import Fact
+from graph.interval import format_utc, parse_date
+from graph.overlay import Overlay
+from graph.state import Entry, Slot
+
+
+def settle_slot(
+    view: Overlay, slot: Slot, starts: set[int], stated: str | None = None
+) -> tuple[str, ...]:
+    """Let a slot's facts hold beside those that were written, changed or taken away at
+    ``starts``; the ids newly closed, by the fact ``stated`` if one is given.
+    """
+    newly: dict[str, int] = {}
+    # Earliest first: where a fact ends after one start decides if it is around the next.
+    for start in sorted(starts):
+        entries = view.around(slot, start)
+        settled = settle(start, entries, view.following(slot, start))
+        for entry, fact in zip(entries, settled, strict=True):
+            if fact == entry.fact:
+                continue
+            view.put(Entry(entry.position, fact), "supersede")
+            closer = fact.superseded_by
+            if closer not in (None, entry.fact.superseded_by) and stated in (None, closer):
+                newly[fact.id] = entry.position
+    if stated is not None:
+        _note_supersedes(view, slot, stated)
+    return tuple(sorted(newly, key=newly.__getitem__))
+
+
+def beside(view: Overlay, fact: Fact) -> Iterator[Fact]:
+    """The facts of its slot that hold around its start or begin before its stated end."""
+    slot, stated = (fact.subject, fact.relation), stated_interval(fact)
+    for entry in view.around(slot, stated.start):
+        yield entry.fact
+    for entry in view.following(slot, stated.start):
+        if entry.begin >= stated.end:
+            return
+        yield entry.fact
+
+
+def begun(view: Overlay, slot: Slot, moment: datetime) -> Iterator[Fact]:
+    """The facts of a slot that begin by now, latest first."""
+    now = parse_date(format_utc(moment))
+    return (entry.fact for entry in view.preceding(slot, now.end))
+
+
+def _note_supersedes(view: Overlay, slot: Slot, stated: str) -> None:
+    entry = view.entry(stated)
+    assert entry is not None  # noqa: S101 - it was just put
+    around = view.around(slot, entry.fact.interval.start)
+    closed = tuple(each.fact.id for each in around if each.fact.superseded_by == stated)
+    if closed != entry.fact.supersedes:
+        fact = replace(entry.fact, supersedes=closed)
+        view.put(Entry(entry.position, fact), "supersede")
