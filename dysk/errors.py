@@ -33,3 +33,9 @@ class RevisionNotReached(DyskError):
     """``min_revision`` lies beyond what the graph has recorded."""
 
     code = "revision_not_reached"
+
+
+class BackupError(DyskError):
+    """A backup cannot be made or restored as asked. Nothing was overwritten."""
+
+    code = "backup"

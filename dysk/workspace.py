@@ -72,7 +72,7 @@ class Workspace:
         """
         with self._lock:
             if name not in self._graphs:
-                folder = self._folder(name)
+                folder = self.folder(name)
                 if not (create or name == DEFAULT_GRAPH or folder.is_dir()):
                     raise NotFound(f"there is no graph {name!r}: create it first")
                 try:
@@ -89,7 +89,7 @@ class Workspace:
         for. Raises NotFound, DataFolderError.
         """
         with self._lock:
-            folder = self._folder(name)
+            folder = self.folder(name)
             if not folder.is_dir() and name != DEFAULT_GRAPH:
                 raise NotFound(f"there is no graph {name!r}")
             opened = self._graphs.pop(name, None)
@@ -155,9 +155,18 @@ class Workspace:
                     self._heads = heads_for(model, encoder, progress)
             return self._heads
 
+    def folder(self, name: str) -> Path:
+        """Where a graph's files lie; it may not exist yet. Raises NotFound for what is no name."""
+        if not _NAME.fullmatch(name):
+            raise NotFound(
+                f"{name!r} is no graph's name: letters, digits, '_', '-' and '.', at most 64, "
+                "beginning with a letter or digit"
+            )
+        return self.path / "graphs" / name
+
     def vector_file(self, name: str) -> Path:
         """Where the vectors of a graph's names are cached; it may not exist yet."""
-        return self._folder(name) / "vectors.db"
+        return self.folder(name) / "vectors.db"
 
     def readiness(self) -> dict[str, str]:
         """Each part's state: ``ok``, ``loading``, ``not loaded`` or why it fails."""
@@ -185,14 +194,6 @@ class Workspace:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _folder(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise NotFound(
-                f"{name!r} is no graph's name: letters, digits, '_', '-' and '.', at most 64, "
-                "beginning with a letter or digit"
-            )
-        return self.path / "graphs" / name
 
 
 def _counting(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:

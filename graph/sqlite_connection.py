@@ -62,8 +62,7 @@ def inspect(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise StoreCorrupt(f"{path}: {_CORRUPT['SQLITE_NOTADB']}")
-    # Read-only: a writing connection would fold a foreign file's log into it on closing.
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+    connection = connect_to_read(path)
     try:
         ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -86,6 +85,20 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection, like ``connect``'s, that leaves the file and its log as they are.
+
+    One that may write folds the log into the file when it closes, be it ours or not.
+    """
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 class Readers:

@@ -45,30 +45,14 @@ class Scrubber:
 
         An erasure stands without it: neither a full disk nor a busy file is an error.
         """
-        if self._scrubbed(PATIENCE_SECONDS if self._thread is None else 0.0):
+        if self.attempt(PATIENCE_SECONDS if self._thread is None else 0.0):
             return
         if self._thread is None and not self._closed.is_set():
             self._thread = threading.Thread(target=self._persist, name="dysk-scrub", daemon=True)
             self._thread.start()
 
-    def close(self) -> None:
-        """Stop trying. The caller does not hold ``writing``."""
-        self._closed.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join()
-
-    def _persist(self) -> None:
-        seconds = FIRST_RETRY_SECONDS
-        while not self._closed.wait(seconds):
-            with self._writing:
-                if self._scrubbed(0.0):
-                    self._thread = None
-                    return
-            seconds = min(2 * seconds, LAST_RETRY_SECONDS)
-
-    def _scrubbed(self, patience: float) -> bool:
-        """True when nothing is left to scrub."""
+    def attempt(self, patience: float = 0.0) -> bool:
+        """Scrub once, waiting ``patience`` seconds for readers; True when nothing is left to do."""
         with (
             contextlib.suppress(sqlite3.DatabaseError),
             contextlib.closing(connect(self._path)) as connection,
@@ -86,3 +70,19 @@ class Scrubber:
                 connection.execute("DELETE FROM unscrubbed WHERE revision <= ?", (through,))
                 return not is_unscrubbed(connection)
         return False
+
+    def close(self) -> None:
+        """Stop trying. The caller does not hold ``writing``."""
+        self._closed.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _persist(self) -> None:
+        seconds = FIRST_RETRY_SECONDS
+        while not self._closed.wait(seconds):
+            with self._writing:
+                if self.attempt():
+                    self._thread = None
+                    return
+            seconds = min(2 * seconds, LAST_RETRY_SECONDS)

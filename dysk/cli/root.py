@@ -18,7 +18,7 @@ import typer
 from platformdirs import user_data_path
 from typer.core import TyperGroup
 
-from dysk.cli import ask, config, demo, doctor, facts, files, heads, reading
+from dysk.cli import ask, config, demo, doctor, facts, files, heads, reading, safekeeping
 from dysk.cli.errors import report
 from dysk.cli.settings import Output, Settings, origins
 from dysk.errors import DyskError
@@ -111,7 +111,7 @@ def options(
     )
 
 
-for _verbs in (demo, ask, reading, facts, files, heads, doctor, config):
+for _verbs in (demo, ask, reading, facts, files, heads, safekeeping, doctor, config):
     _verbs.register(app)
 
 
