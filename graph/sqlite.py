@@ -27,11 +27,12 @@ from graph.migrations import migrate
 from graph.plan import make_plan
 from graph.sqlite_compaction import compact
 from graph.sqlite_connection import Readers, connect, inspect, translated
+from graph.sqlite_receipts import forget_receipts, read_receipt, write_receipt
 from graph.sqlite_rows import commits_between, horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
 from graph.sqlite_snapshot import SQLiteSnapshot
 from graph.sqlite_state import SQLiteState
-from graph.sqlite_writer import forget_receipts, read_receipt, write_commit, write_receipt
+from graph.sqlite_writer import write_commit
 from graph.store import Change, Commit, Compaction, Receipt
 from graph.validate import check_batch
 
@@ -80,7 +81,7 @@ class SQLiteStore:
         with self._writing, translated(self._path):
             self._check_open()
             with self._transaction("BEGIN" if dry_run else "BEGIN IMMEDIATE") as connection:
-                state = SQLiteState(connection)
+                state = SQLiteState(connection, batch)
                 if idempotency_key is not None:
                     kept = read_receipt(connection, idempotency_key)
                     if kept is not None and kept.kept_at > forgotten_since(now):
@@ -95,7 +96,8 @@ class SQLiteStore:
                 if dry_run:
                     return receipt
                 if plan.changes:
-                    write_commit(connection, Commit(plan.revision, plan.recorded_at, plan.changes))
+                    commit = Commit(plan.revision, plan.recorded_at, plan.changes)
+                    write_commit(connection, commit, state.keys)
                 if idempotency_key is not None:
                     kept = keep(receipt, fingerprint_of(batch), now)
                     forget_receipts(connection, forgotten_since(now))
@@ -133,7 +135,8 @@ class SQLiteStore:
         if revision is not None and known_at is not None:
             raise ValueError("give a revision or known_at, not both")
         with self._readers.lend() as connection:
-            latest, horizon = _latest(connection), horizon_of(connection)
+            # The horizon first: it may move on meanwhile, but not past the latest read after it.
+            horizon, latest = horizon_of(connection), _latest(connection)
             if known_at is not None:
                 row = connection.execute(
                     "SELECT max(revision) FROM commits WHERE recorded_at < ?", (known_at.end,)

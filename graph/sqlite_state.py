@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from heapq import merge
@@ -9,10 +10,12 @@ from operator import attrgetter
 from typing import Any
 
 from graph.errors import NotFound
-from graph.fact import Fact, Relation
+from graph.fact import Add, Command, Correct, End, Erase, Fact, Relation, Retract
 from graph.interval import MIN_SECONDS
 from graph.migrations import CURRENT
+from graph.sqlite_keys import ENTITIES, FACTS, Keys
 from graph.sqlite_rows import FACT, JOINS, to_fact, to_text, versions_of
+from graph.sqlite_slots import read_slots
 from graph.state import Entry, Slot
 
 _ENTITY = "(SELECT entity FROM entities WHERE name = ?)"
@@ -20,12 +23,16 @@ _RELATION = "(SELECT relation FROM relations WHERE name = ?)"
 _IN_SLOT = f"""v.until = {CURRENT}
     AND v.subject = {_ENTITY} AND v.relation = {_RELATION} AND v.exclusive = ?"""
 _CURRENT_IN_SLOT = f"versions v INDEXED BY versions_current WHERE {_IN_SLOT}"
+_CHANGES = (End, Correct, Retract, Erase)
 
 
 class SQLiteState:
-    """Implements State. Lives as long as one transaction, and may remember what it read."""
+    """Implements State. Lives as long as one batch's part of a transaction.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    What planning ``commands`` is likely to ask is read at once, and remembered.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, commands: Sequence[Command] = ()) -> None:
         self._connection = connection
         last = self._row("SELECT revision, recorded_at FROM commits ORDER BY revision DESC LIMIT 1")
         self.revision: int = last[0] if last else 0
@@ -35,14 +42,21 @@ class SQLiteState:
         self._relations: dict[str, Relation | None] = {}
         self._inverses: dict[str, Relation | None] = {}
         self._merges = self._row("SELECT 1 FROM merges LIMIT 1") is not None
+        self.keys = Keys(connection)
+        self._read_ahead(commands)
 
     def entry(self, fact_id: str) -> Entry | None:
         """The fact; None when it was never recorded or is erased."""
-        return next(self._entries("v.fact = (SELECT fact FROM facts WHERE id = ?)", fact_id), None)
+        key = self.keys.find(FACTS, fact_id)
+        if key is None:
+            return None
+        if key not in self._known:
+            self._known[key] = next(self._entries("v.fact = ?", key), None)
+        return self._known[key]
 
     def taken(self, fact_id: str) -> bool:
         """True when the id was ever used, also by a fact that is erased."""
-        return self._row("SELECT 1 FROM facts WHERE id = ?", fact_id) is not None
+        return self.keys.find(FACTS, fact_id) is not None
 
     def versions(self, fact_id: str) -> Sequence[Fact]:
         """Every version of a fact, oldest first. Raises NotFound."""
@@ -53,6 +67,9 @@ class SQLiteState:
 
     def around(self, slot: Slot, start: int) -> list[Entry]:
         """The facts of a slot that begin at ``start``, or before it and hold until it or longer."""
+        short = self._short.get(slot)
+        if short is not None:
+            return short.around(start)
         earliest = {True: self._earliest_around(slot, start), False: MIN_SECONDS}
         return [
             entry
@@ -67,6 +84,9 @@ class SQLiteState:
 
     def following(self, slot: Slot, start: int) -> Iterator[Entry]:
         """The facts of a slot that begin after ``start``, earliest first."""
+        short = self._short.get(slot)
+        if short is not None:
+            return short.following(start)
         walks = (
             self._in_slot(slot, exclusive, "v.begins > ? ORDER BY v.begins", (start,))
             for exclusive in (True, False)
@@ -75,6 +95,9 @@ class SQLiteState:
 
     def preceding(self, slot: Slot, start: int) -> Iterator[Entry]:
         """The facts of a slot that begin before ``start``, latest first."""
+        short = self._short.get(slot)
+        if short is not None:
+            return short.preceding(start)
         walks = (
             self._in_slot(slot, exclusive, "v.begins < ? ORDER BY v.begins DESC", (start,))
             for exclusive in (True, False)
@@ -93,16 +116,23 @@ class SQLiteState:
 
     def contested(self, slot: Slot) -> bool:
         """True when the slot has an exclusive fact."""
+        short = self._short.get(slot)
+        if short is not None:
+            return short.contested()
         return self._row(f"SELECT 1 FROM {_CURRENT_IN_SLOT} LIMIT 1", *slot, True) is not None
 
     def stating(self, slot: Slot, object: str) -> list[Fact]:
         """The facts of a slot that have this object."""
-        entries = self._entries(
-            f"v.subject = {_ENTITY} AND v.relation = {_RELATION} AND v.object = {_ENTITY}",
-            *slot,
-            object,
+        short = self._short.get(slot)
+        if short is not None:
+            return short.stating(object)
+        rows = self._connection.execute(
+            f"""SELECT {FACT} FROM versions v INDEXED BY versions_by_object {JOINS}
+                WHERE v.object = {_ENTITY} AND v.subject = {_ENTITY} AND v.relation = {_RELATION}
+                    AND v.until = {CURRENT} ORDER BY v.fact""",
+            (object, *slot),
         )
-        return [entry.fact for entry in entries]
+        return [to_fact(row) for row in rows]
 
     def relation(self, name: str) -> Relation | None:
         """The settings declared for a relation."""
@@ -134,6 +164,8 @@ class SQLiteState:
 
     def aliases(self, entity: str) -> tuple[str, ...]:
         """Other names of an entity; none once it is merged."""
+        if self.keys.find(ENTITIES, entity) is None:
+            return ()
         if self.merged_into(entity) is not None:
             return ()
         rows = self._connection.execute(
@@ -143,7 +175,7 @@ class SQLiteState:
 
     def merged_into(self, entity: str) -> str | None:
         """The entity that this one was merged into."""
-        if not self._merges:
+        if not self._merges or self.keys.find(ENTITIES, entity) is None:
             return None
         row = self._row(
             f"""SELECT t.name FROM merges m CROSS JOIN entities t ON t.entity = m.target
@@ -151,6 +183,30 @@ class SQLiteState:
             entity,
         )
         return None if row is None else row[0]
+
+    def _read_ahead(self, commands: Sequence[Command]) -> None:
+        adds = [command for command in commands if isinstance(command, Add)]
+        changed = [each.fact_id for each in commands if isinstance(each, _CHANGES)]
+        # Facts without an id are named after their place.
+        places = range(self.recorded + 1, self.recorded + 1 + len(adds))
+        self.keys.look_up(FACTS, (f"f{place}" for place in places))
+        own = [add.id for add in adds if add.id is not None]
+        self._known = self._entries_of([*changed, *own])
+        self.keys.look_up(ENTITIES, (name for add in adds for name in (add.subject, add.object)))
+        facts = [entry.fact for entry in self._known.values() if entry is not None]
+        slots = {(each.subject, each.relation) for each in (*adds, *facts)}
+        self._short = read_slots(self._connection, self.keys, slots)
+
+    def _entries_of(self, ids: Sequence[str]) -> dict[int, Entry | None]:
+        """The facts with these ids by their keys; None for an erased one."""
+        self.keys.look_up(FACTS, ids)
+        stored = [key for id in ids if (key := self.keys.find(FACTS, id)) is not None]
+        found: dict[int, Entry | None] = dict.fromkeys(stored)
+        if stored:
+            chosen = "v.fact IN (SELECT value FROM json_each(?))"
+            entries = self._entries(chosen, json.dumps(list(found)))
+            found.update((entry.position, entry) for entry in entries)
+        return found
 
     def _earliest_around(self, slot: Slot, start: int) -> int:
         """Before which no exclusive fact of the slot can hold up to ``start``.
