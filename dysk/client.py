@@ -22,11 +22,13 @@ from graph import (
     Cardinality,
     Command,
     Commit,
+    Compaction,
     Correct,
     End,
     Erase,
     Fact,
     FactStore,
+    MergeEntities,
     OnConflict,
     Receipt,
     Relation,
@@ -90,6 +92,7 @@ class Dysk:
         *,
         idempotency_key: str | None = None,
         dry_run: bool = False,
+        expect_revision: int | None = None,
     ) -> Receipt:
         """Apply a batch as one commit, durable on return, all or nothing; see
         graph.FactStore.apply.
@@ -98,11 +101,18 @@ class Dysk:
         """
         erased = [command.fact_id for command in commands if isinstance(command, Erase)]
         if not erased or dry_run:
-            return self.store.apply(commands, idempotency_key=idempotency_key, dry_run=dry_run)
+            return self.store.apply(
+                commands,
+                idempotency_key=idempotency_key,
+                dry_run=dry_run,
+                expect_revision=expect_revision,
+            )
         # First the vectors, which can be made again, then the facts: a crash in between leaves
         # nothing behind that the store no longer tells to whom it belonged.
         forget_names(self.store, erased, self._workspace.vector_file(self.name))
-        receipt = self.store.apply(commands, idempotency_key=idempotency_key)
+        receipt = self.store.apply(
+            commands, idempotency_key=idempotency_key, expect_revision=expect_revision
+        )
         if self._syncer is not None:
             self._syncer.catch_up(receipt.revision)
         return receipt
@@ -164,10 +174,28 @@ class Dysk:
         return self.apply([Erase(fact_id)])
 
     def set_relation(
-        self, name: str, *, cardinality: Cardinality = "many", template: str | None = None
+        self,
+        name: str,
+        *,
+        cardinality: Cardinality = "many",
+        template: str | None = None,
+        inverse: str | None = None,
     ) -> Receipt:
-        """Declare whether a subject has one object at a time, and how a fact is worded."""
-        return self.apply([SetRelation(Relation(name, cardinality, template))])
+        """Declare whether a subject has one object at a time, how a fact is worded, and what the
+        relation is called from its object's side.
+        """
+        return self.apply([SetRelation(Relation(name, cardinality, template, inverse))])
+
+    def merge(self, source: str, target: str) -> Receipt:
+        """Two names are one entity: what is said of ``source`` is said of ``target`` from now on.
+
+        Raises NotFound when nothing is known of ``source``.
+        """
+        return self.apply([MergeEntities(source, target)])
+
+    def compact(self, before: int) -> Compaction:
+        """Forget what only revisions before ``before`` need; see graph.FactStore.compact."""
+        return self.store.compact(before)
 
     # -- looking --------------------------------------------------------------------------------
 

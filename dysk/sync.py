@@ -12,6 +12,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from dysk.retrieval.encoder import CachedEncoder
 from dysk.retrieval.keys import slot_keys
 from dysk.retrieval.mentions import MentionFinder, MentionIndex
 from dysk.retrieval.verbalize import spell_out
+from graph.errors import HistoryCompacted
 from graph.store import Change, FactStore
 
 Slot = tuple[str, str]
@@ -72,7 +74,11 @@ class Syncer:
             return
         with self._lock:
             while self.watermark < revision:
-                commits = self._store.changes(self.watermark)
+                try:
+                    commits = self._store.changes(self.watermark)
+                except HistoryCompacted:
+                    self._start_at_the_horizon(progress)
+                    continue
                 if not commits:
                     return
                 self._apply([change for commit in commits for change in commit.changes], progress)
@@ -115,6 +121,10 @@ class Syncer:
             for change in changes:
                 if change.kind == "erase" and change.fact_id is not None:
                     self._leave(change.fact_id)
+                elif change.entity is not None and change.kind == "merge":
+                    # Its other names lead to the target now; its own still leads to its past, too.
+                    if change.entity in self._slots_of_subject:
+                        self._set_names(change.entity, {change.entity})
                 elif change.entity is not None:
                     if change.entity in self._slots_of_subject:
                         self._name(change.entity, change.aliases)
@@ -124,9 +134,29 @@ class Syncer:
                         # Aliases may be older than the first fact that has the entity as subject.
                         self._name(fact.subject, (fact.subject, *latest.aliases(fact.subject)))
                     self._enter(fact.id, (fact.subject, fact.relation))
+        self._reach_index([fact_id for fact_id in erased if fact_id is not None], progress)
+
+    def _start_at_the_horizon(self, progress: Progress | None) -> None:
+        """Take the facts of the earliest revision that is left for the feed that led to it."""
+        present = set()
+        with self._store.snapshot(revision=self._store.horizon) as start:
+            for fact in chain(start.facts(), start.facts(status="retracted")):
+                present.add(fact.id)
+                self._enter(fact.id, (fact.subject, fact.relation))
+            for subject in list(self._slots_of_subject):
+                self._set_names(subject, {subject, *start.aliases(subject)})
+        # What was erased after the watermark: the feed would have told.
+        erased = [fact_id for fact_id in self._slots_of_fact if fact_id not in present]
+        for fact_id in erased:
+            self._leave(fact_id)
+        self._reach_index(erased, progress)
+        self.watermark = start.revision
+
+    def _reach_index(self, erased: list[str], progress: Progress | None) -> None:
+        """Bring index and caches to where the entries are."""
         # Erasure first: it must not wait for an encoder that fails.
         if erased and self._on_erase is not None:
-            self._on_erase([fact_id for fact_id in erased if fact_id is not None])
+            self._on_erase(erased)
         self._forget()
         if self._unindexed:
             keys = slot_keys(self._encoder, list(self._unindexed.values()), progress)
@@ -165,6 +195,12 @@ class Syncer:
         for name in names:
             self._names[subject].add(name)
             self.mentions.add(subject, name)
+
+    def _set_names(self, subject: str, names: set[str]) -> None:
+        for name in self._names[subject] - names:
+            self._names[subject].discard(name)
+            self.mentions.remove(subject, name)
+        self._name(subject, names)
 
     def _unname(self, subject: str, slot_id: int) -> None:
         """Without a slot left, a subject and its aliases are no longer found in questions."""

@@ -41,13 +41,13 @@ async def idempotency_key(request: Request) -> str | None:
 
 
 async def expected_revision(request: Request) -> int | None:
-    """The revision in ``If-Match``, which is the fact's ETag; None where any will do."""
+    """The revision in ``If-Match``, a fact's ETag or the graph's own; None where any will do."""
     etag = _single(request, "If-Match")
     if etag is None or etag == "*":
         return None
     match = _ETAG.fullmatch(etag)
     if match is None:
-        raise _bad_header("If-Match", 'the ETag of the fact, such as "12" (with the quotes)')
+        raise _bad_header("If-Match", 'an ETag or a revision, such as "12" (with the quotes)')
     return int(match[1])
 
 

@@ -77,6 +77,7 @@ class RelationOut(BaseModel):
     name: str
     cardinality: Cardinality
     template: str | None
+    inverse: str | None
 
 
 class RelationReceipt(BaseModel):
@@ -96,6 +97,7 @@ class ChangeOut(BaseModel):
     relation: RelationOut | None
     entity: str | None
     aliases: list[str]
+    target: str | None
 
 
 class CommitOut(BaseModel):
@@ -278,4 +280,5 @@ def _change_record(change: Change) -> dict[str, Any]:
         "relation": None if change.relation is None else asdict(change.relation),
         "entity": change.entity,
         "aliases": change.aliases,
+        "target": change.target,
     }

@@ -186,6 +186,9 @@ class RelationSettings(Body):
 
     cardinality: Cardinality = "many"
     template: str | None = Field(None, description="A sentence with {subject} and {object}.")
+    inverse: str | None = Field(
+        None, description="Its name seen from the object, such as `employs` for `works for`."
+    )
 
 
 class NewGraph(Body):

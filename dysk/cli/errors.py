@@ -12,6 +12,7 @@ from dysk.errors import DataFolderError, DyskError, ModelUnavailable, RevisionNo
 from graph.errors import (
     Conflict,
     GraphError,
+    HistoryCompacted,
     IdempotencyMismatch,
     InvalidFact,
     NotFound,
@@ -25,6 +26,7 @@ BAD_INPUT = 2
 
 _STATUS: dict[type[Exception], int] = {
     NotFound: 3,
+    HistoryCompacted: 3,
     Conflict: 4,
     PreconditionFailed: 4,
     IdempotencyMismatch: 4,

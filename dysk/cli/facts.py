@@ -1,4 +1,4 @@
-"""The write verbs: add, end, correct, retract, erase, relation. None of them loads a model."""
+"""The write verbs: the five on facts, relation, merge and compact. None of them loads a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from dysk.cli import settings
 from dysk.cli.errors import InputError
-from dysk.cli.output import print_receipt
+from dysk.cli.output import print_compaction, print_receipt
 from graph.fact import Correct
 
 _PANEL = "Write"
@@ -45,7 +45,7 @@ class Cardinality(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Mount the write verbs."""
-    for verb in (add, end, correct, retract, erase, relation):
+    for verb in (add, end, correct, retract, erase, relation, merge, compact):
         app.command(rich_help_panel=_PANEL)(verb)
 
 
@@ -149,12 +149,45 @@ def relation(
         str | None,
         typer.Option(help="A sentence with {subject} and {object} that words its facts."),
     ] = None,
+    inverse: Annotated[
+        str | None,
+        typer.Option(help="Its name seen from the object: `employs` for `works for`."),
+    ] = None,
 ) -> None:
     """Declare a relation: whether it has one object at a time, and how it reads."""
     chosen = settings.of(context)
     with chosen.opened(create=True) as graph:
-        receipt = graph.set_relation(name, cardinality=cardinality.value, template=template)
+        receipt = graph.set_relation(
+            name, cardinality=cardinality.value, template=template, inverse=inverse
+        )
     print_receipt(receipt, as_json=chosen.as_json)
+
+
+def merge(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="The entity that is another one.")],
+    target: Annotated[str, typer.Argument(help="The one that it is.")],
+) -> None:
+    """Say that two entities are one: all that is said of SOURCE is said of TARGET from now on.
+
+    Example: dysk merge "Sir Keir Starmer" "Keir Starmer"
+    """
+    chosen = settings.of(context)
+    with chosen.opened() as graph:
+        receipt = graph.merge(source, target)
+    print_receipt(receipt, as_json=chosen.as_json)
+
+
+def compact(
+    context: typer.Context,
+    before: Annotated[
+        int, typer.Option(metavar="REVISION", min=0, help="The earliest revision to keep.")
+    ],
+) -> None:
+    """Forget what only revisions before REVISION need. Cannot be undone."""
+    chosen = settings.of(context)
+    with chosen.opened() as graph:
+        print_compaction(graph.compact(before), as_json=chosen.as_json)
 
 
 def parse_changes(assignments: list[str]) -> dict[str, object]:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from dysk.answer import Evidence
 from graph.fact import Fact, Relation
-from graph.store import Change, Commit, Receipt
+from graph.store import Change, Commit, Compaction, Receipt
 
 _UNCUT = 10_000
 """Columns of a pipe: nothing is wrapped or shortened there."""
@@ -133,7 +133,11 @@ def change_record(change: Change) -> dict[str, Any]:
     if change.relation is not None:
         record["relation"] = relation_record(change.relation)
     if change.entity is not None:
-        record |= {"entity": change.entity, "aliases": list(change.aliases)}
+        record["entity"] = change.entity
+        if change.target is not None:
+            record["target"] = change.target
+        else:
+            record["aliases"] = list(change.aliases)
     return record
 
 
@@ -159,8 +163,12 @@ def evidence_record(evidence: Evidence) -> dict[str, Any]:
 def change_line(change: Change) -> str:
     """One change as a line of text."""
     if change.relation is not None:
-        template = f", worded “{change.relation.template}”" if change.relation.template else ""
-        return f"relation   {change.relation.name}: {change.relation.cardinality}{template}"
+        settings = change.relation
+        template = f", worded “{settings.template}”" if settings.template else ""
+        inverse = f", inverse {settings.inverse}" if settings.inverse else ""
+        return f"relation   {settings.name}: {settings.cardinality}{template}{inverse}"
+    if change.target is not None:
+        return f"merge      {change.entity} is {change.target}"
     if change.entity is not None:
         return f"alias      {change.entity}: {', '.join(change.aliases)}"
     version = change.after or change.before
@@ -181,3 +189,14 @@ def print_receipt(receipt: Receipt, *, as_json: bool) -> None:
         console.print("unchanged" if held is None else f"unchanged  {held.id}  {statement(held)}")
     tense = "nothing written (dry run), still at" if receipt.dry_run else "at"
     console.print(f"{tense} revision {receipt.revision}")
+
+
+def print_compaction(compaction: Compaction, *, as_json: bool) -> None:
+    """What was forgotten, and the earliest revision that is left."""
+    if as_json:
+        print_json(asdict(compaction))
+        return
+    out().print(
+        f"forgot {compaction.versions:,} versions and {compaction.commits:,} commits; "
+        f"the earliest revision is {compaction.horizon}"
+    )

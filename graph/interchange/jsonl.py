@@ -95,6 +95,8 @@ def _settings(relation: Relation) -> dict[str, object]:
     }
     if relation.template is not None:
         settings["template"] = relation.template
+    if relation.inverse is not None:
+        settings["inverse"] = relation.inverse
     return settings
 
 

@@ -19,7 +19,7 @@ from graph.validate import check
 Extra = Literal["reject", "attributes"]
 """What becomes of a fact's unknown fields: the line is bad, or they are kept as attributes."""
 
-RELATION_FIELDS = ("relation", "cardinality", "template")
+RELATION_FIELDS = ("relation", "cardinality", "template", "inverse")
 """The fields of a record that declares a relation: it has no subject."""
 
 FACT_FIELDS = (
@@ -93,7 +93,10 @@ def _to_relation(record: Mapping[str, Any]) -> SetRelation:
             "and a fact has a subject as well"
         )
     relation = Relation(
-        record["relation"], record.get("cardinality", "many"), record.get("template")
+        record["relation"],
+        record.get("cardinality", "many"),
+        record.get("template"),
+        record.get("inverse"),
     )
     return SetRelation(relation)
 

@@ -32,7 +32,13 @@ _REFUSALS = (
 @router.post(
     "/ask",
     response_model=AnswerOut,
-    responses=problems(*_REFUSALS, "revision_not_reached", "invalid_question", "too_many_asks"),
+    responses=problems(
+        *_REFUSALS,
+        "revision_not_reached",
+        "history_compacted",
+        "invalid_question",
+        "too_many_asks",
+    ),
 )
 async def ask(graph: GraphName, body: Ask, request: Request, service: ServiceParts) -> Response:
     """Ask a question. The answer is read from one revision of the graph and names the facts it

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from graph.bounds import check_since
 from graph.errors import GraphError, RevisionUnknown
 from graph.store import Commit, FactStore
 from service.dependencies import GraphName, LastEventId, Service, ServiceParts
@@ -32,7 +33,13 @@ HEARTBEAT_WAITS = 15
     response_model=ChangesPage,
     responses={
         200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
-        **problems("malformed_request", "not_found", "revision_unknown", "invalid_request"),
+        **problems(
+            "malformed_request",
+            "not_found",
+            "revision_unknown",
+            "history_compacted",
+            "invalid_request",
+        ),
     },
 )
 async def changes(
@@ -59,6 +66,7 @@ async def changes(
                 f"revision {start} lies ahead of this graph, which is at {latest}: "
                 "it was replaced or restored; read again from 0"
             )
+        check_since(start, store.horizon)
         return store, latest
 
     def page() -> Response:

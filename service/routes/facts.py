@@ -51,6 +51,7 @@ _READ = (
     "malformed_request",
     "not_found",
     "revision_unknown",
+    "history_compacted",
     "invalid_request",
     "invalid_time",
     "store_unavailable",
@@ -73,23 +74,28 @@ _CHANGE = (*_WRITE, "precondition_failed")
     response_model=ReceiptOut,
     responses={
         200: {"model": ReceiptOut, "description": "Nothing was written: see each outcome."},
-        **problems(*_WRITE, *_BODY, "conflict", "idempotency_mismatch"),
+        **problems(*_CHANGE, *_BODY, "conflict", "idempotency_mismatch"),
     },
 )
 async def add_facts(
-    graph: GraphName, body: AddFacts, key: IdempotencyKey, service: ServiceParts
+    graph: GraphName,
+    body: AddFacts,
+    key: IdempotencyKey,
+    revision: ExpectedRevision,
+    service: ServiceParts,
 ) -> Response:
     """Add 1–1000 facts in one commit, all or nothing. 201: they are durable, and the next ask knows
     them.
 
     200: nothing new was written, because it was a dry run, a replay of the `Idempotency-Key`, or
-    all were stored already.
+    all were stored already. `If-Match` with a revision of the graph refuses if anything was written
+    since.
     """
     commands = [fact.command(body.on_conflict) for fact in body.facts]
 
     def work() -> Response:
         receipt = service.workspace.graph(graph).apply(
-            commands, idempotency_key=key, dry_run=body.dry_run
+            commands, idempotency_key=key, dry_run=body.dry_run, expect_revision=revision
         )
         written = not (receipt.dry_run or receipt.replayed) and any(
             item.outcome != "unchanged" for item in receipt.items

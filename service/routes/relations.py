@@ -35,7 +35,7 @@ async def set_relation(
     graph: GraphName, relation: str, body: RelationSettings, service: ServiceParts
 ) -> Response:
     """Declare how a relation behaves: `one` supersedes, `many` coexists. Rewrites no fact."""
-    settings = Relation(relation, body.cardinality, body.template)
+    settings = Relation(relation, body.cardinality, body.template, body.inverse)
 
     def work() -> Response:
         receipt = service.workspace.graph(graph).apply([SetRelation(settings)])
@@ -43,5 +43,6 @@ async def set_relation(
         stored = next((each.relation for each in receipt.changes if each.relation), settings)
         return json_reply({"revision": receipt.revision, "relation": asdict(stored)})
 
-    with pointing_at({"/0/relation/template": "/template"}):
+    places = {"/0/relation/template": "/template", "/0/relation/inverse": "/inverse"}
+    with pointing_at(places):
         return await service.lanes.write(work)

@@ -57,6 +57,31 @@ def test_pages_follow_one_another_without_gap_or_repetition(http: Http) -> None:
     assert page == {"commits": [], "next_since": 7, "revision": 7}
 
 
+def test_what_was_compacted_is_gone_and_says_where_to_go_on(
+    http: Http, workspace: FakeWorkspace
+) -> None:
+    for number in range(4):
+        http.post(FACTS, body(number))
+    workspace.graph().compact(3)
+    for url in (f"{CHANGES}?since=2", f"{FACTS}?at_revision=2"):
+        refusal = problem(http.get(url), 410, "history_compacted")
+        assert "3" in refusal["detail"]
+    problem(http.get(f"{CHANGES}?since=2", headers=STREAM), 410, "history_compacted")
+    assert [each["revision"] for each in http.get(f"{CHANGES}?since=3").json()["commits"]] == [4]
+    assert len(http.get(f"{FACTS}?at_revision=3").json()["facts"]) == 3
+
+
+def test_a_merge_is_told_in_the_feed(http: Http, workspace: FakeWorkspace) -> None:
+    http.post(FACTS, body(0))
+    workspace.graph().merge("Ada", "Ada Quill")
+    page = http.get(f"{CHANGES}?since=1")
+    ChangesPage.model_validate_json(page.content, strict=True)
+    merged, named, moved = page.json()["commits"][0]["changes"]
+    assert (merged["kind"], merged["entity"], merged["target"]) == ("merge", "Ada", "Ada Quill")
+    assert (moved["kind"], moved["after"]["object"]) == ("merge", "Ada Quill")
+    assert (named["kind"], named["aliases"]) == ("alias", ["Ada"])
+
+
 def test_an_erased_fact_is_gone_from_the_feed(http: Http) -> None:
     http.post(FACTS, body(12345))
     fact_id = http.get(FACTS).json()["facts"][0]["id"]

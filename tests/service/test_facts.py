@@ -292,8 +292,27 @@ def test_a_declared_relation_is_told_as_it_is_stored(http: Http) -> None:
             "name": "led by/under",
             "cardinality": "one",
             "template": "{object} leads {subject}.",
+            "inverse": None,
         },
     }
+
+
+def test_a_fact_is_written_and_listed_under_the_inverse_of_its_relation(http: Http) -> None:
+    path = "/v1/graphs/default/relations/head%20of%20government"
+    assert http.request("PUT", path, json={"inverse": "governs"}).status_code == 200
+    added = add(http, {"subject": "Ada Quill", "relation": "governs", "object": "Norland"})
+    stored = added["items"][0]["fact"]
+    assert (stored["subject"], stored["relation"]) == ("Norland", "head of government")
+    listed = http.get(FACTS, params={"relation": "governs", "subject": "Ada Quill"}).json()
+    assert [(each["id"], each["object"]) for each in listed["facts"]] == [(stored["id"], "Norland")]
+
+
+def test_if_match_guards_an_addition_against_any_other_write(http: Http) -> None:
+    add_one(http)
+    body, stale = {"facts": [fact("Sudland")]}, {"If-Match": '"0"'}
+    refusal = problem(http.post(FACTS, body, headers=stale), 412, "precondition_failed")
+    assert "revision 1, not 0" in refusal["detail"]
+    assert http.post(FACTS, body, headers={"If-Match": '"1"'}).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -302,6 +321,7 @@ def test_a_declared_relation_is_told_as_it_is_stored(http: Http) -> None:
         ({"cardinality": "few"}, "/cardinality"),
         ({"template": "{subject} rules"}, "/template"),
         ({"template": "{subject.__class__} {object}"}, "/template"),
+        ({"inverse": "leader"}, "/inverse"),
     ],
 )
 def test_relation_settings_that_cannot_be_are_pointed_at(

@@ -137,7 +137,35 @@ def test_a_relation_is_declared_with_its_wording(tmp_path: Path) -> None:
         "name": "governor",
         "cardinality": "one",
         "template": template,
+        "inverse": None,
     }
+
+
+def test_a_fact_may_be_stated_under_the_inverse_of_its_relation(tmp_path: Path) -> None:
+    told = succeed(tmp_path, "relation", "works for", "--inverse", "employs")
+    assert "works for: many, inverse employs" in told
+    shown = succeed(tmp_path, "add", "Acme", "employs", "Ada")
+    assert "Ada · works for · Acme" in shown
+
+
+def test_merged_entities_share_a_timeline(tmp_path: Path) -> None:
+    add(tmp_path, "Ada Q.", "lives in", "Norland")
+    add(tmp_path, "Ada Quill", "born in", "Sudland")
+    assert "merge      Ada Q. is Ada Quill" in succeed(tmp_path, "merge", "Ada Q.", "Ada Quill")
+    timeline = succeed(tmp_path, "timeline", "Ada Q.")
+    assert "Norland" in timeline
+    assert "Sudland" in timeline
+    assert call(tmp_path, "merge", "Nobody", "Ada Quill").exit_code == 3
+
+
+def test_compacted_history_is_gone(tmp_path: Path) -> None:
+    fact = add(tmp_path, *LEADER, "Rishi Sunka")
+    succeed(tmp_path, "correct", fact, "object=Rishi Sunak")
+    told = read(tmp_path, "compact", "--before", "2")
+    assert told == {"horizon": 2, "versions": 1, "commits": 2}
+    assert call(tmp_path, "changes", "--since", "1").exit_code == 3
+    assert "earliest revision is 2" in succeed(tmp_path, "compact", "--before", "1")
+    assert call(tmp_path, "compact", "--before", "9").exit_code == 4
 
 
 def test_facts_of_one_graph_are_not_seen_in_another(tmp_path: Path) -> None:
