@@ -22,7 +22,8 @@ from dysk.errors import RevisionNotReached
 from dysk.language_model import LanguageModel
 from dysk.retrieval.encoder import TextEncoder
 from dysk.retrieval.time import TimeInterpretation
-from dysk.speaking import Said, Speaker, Stopwatch, evidence_of
+from dysk.speaking import Said, Speaker, evidence_of
+from dysk.stopwatch import Stopwatch
 from dysk.sync import Syncer
 from graph.errors import NotFound
 from graph.interval import Period, now_period, parse_date, parse_interval

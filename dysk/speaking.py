@@ -1,58 +1,26 @@
 """From candidates to words, one way for each mode.
 
-closed_book speaks from the weights alone. rag puts facts into the prompt. attention chooses with
-the retrieval heads and reads the chosen in every layer; hybrid reads them in both ways. What is
-said from facts is checked against them, and where a small model misspells or evades what it attends
-to, it is helped to say it (Repair).
+closed_book speaks from the weights alone. rag puts facts into the prompt. attention reads them from
+the fact memory in every layer (dysk.reading), hybrid in both ways. What is said from facts is
+checked against them, and where a small model misspells or evades what it attends to, it is helped
+to say it (Repair).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
 from dysk.answer import Evidence, Grounding, Mode, Usage
-from dysk.attention import Reading
-from dysk.attention.fine import RetrievalHeads, select
+from dysk.attention.fine import RetrievalHeads
 from dysk.candidates import Candidate
 from dysk.grounding import first_spoken, opening, respelled
 from dysk.language_model import LanguageModel, Spoken
-
-TEMPERATURE, GATE = 0.8, 0.5
-"""How the chosen facts are read: sharper than text, and somewhat heavier beside the question.
-What was measured of both is in docs/log.md."""
+from dysk.reading import MemoryReader
+from dysk.stopwatch import Stopwatch
 
 Names = Callable[[str], Sequence[str]]
 """An entity -> all that it is called, itself first."""
-
-
-class Stopwatch:
-    """Milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = dict.fromkeys(
-            ("time", "coarse", "encode", "select", "prefill", "decode"), 0.0
-        )
-        self._began = time.perf_counter()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add what happens inside to a stage."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[name] += (time.perf_counter() - began) * 1e3
-
-    def report(self) -> dict[str, float]:
-        """All stages and the total since the start."""
-        total = (time.perf_counter() - self._began) * 1e3
-        return {name: round(ms, 3) for name, ms in {**self.stages, "total": total}.items()}
 
 
 _NOTHING = Usage()
@@ -130,61 +98,31 @@ class Speaker:
         watch: Stopwatch,
         in_prompt_too: bool,
     ) -> Said:
-        memory = self.model.memory
-        ids = self.model.question_ids(question)
         with watch.stage("encode"):
-            lease = memory.lease([(self.block_key(c.fact.id), c.text) for c in found])
+            lease = self.model.memory.lease([(self.block_key(c.fact.id), c.text) for c in found])
         with lease:
-            rows = lease.rows[None]
-            span = int(memory.length[lease.rows].max())
-            with watch.stage("select"):
-                chosen = self._choose(ids, found, rows, span)[:top_k]
-            facts = [found[i] for i in chosen]
-            reading = Reading(
-                memory,
-                rows[:, chosen],
-                k=len(chosen),
-                temperature=TEMPERATURE,
-                gate=GATE,
-                watched=self.heads.by_layer,
+            reader = MemoryReader(
+                self.model,
+                self.heads,
+                self.model.question_ids(question),
+                found,
+                lease.rows[None],
+                top_k,
+                max_tokens,
+                in_prompt_too,
+                watch,
             )
-
-            def read(opened_with: str = "") -> Spoken:
-                return self.model.speak(
-                    ids,
-                    reading=reading,
-                    span=span,
-                    context=[self.model.fact_ids(facts[0].text)] if in_prompt_too else (),
-                    opening=opened_with,
-                    drafts=[*(self.model.draft_ids(fact.text) for fact in facts), ids],
-                    max_tokens=max_tokens,
-                )
-
-            spoken = read()
-            usage = _count(spoken, watch, int(memory.length[reading.candidates].sum()))
-            shares = reading.shares()
-            evidence = tuple(evidence_of(c, a) for c, a in zip(facts, shares, strict=True))
+            spoken = reader.speak()
+            usage = _count(spoken, watch, reader.knowledge_tokens)
+            shares = reader.reading.shares()
+            evidence = tuple(evidence_of(c, a) for c, a in zip(reader.facts, shares, strict=True))
             said = Said(spoken.text, evidence, usage)
             if grounding == "off":
                 return said
             said = _checked(said, names)
             if said.grounded:
                 return said
-            return self._repaired(said, names, read, watch)
-
-    def _choose(
-        self, question_ids: list[int], found: list[Candidate], rows: Tensor, span: int
-    ) -> list[int]:
-        """Which candidates are read: the retrieval heads' best, and its equals.
-
-        One slot needs no choice, and no pass over the question.
-        """
-        if len({candidate.slot for candidate in found}) == 1:
-            return _of_one_slot(found, list(range(len(found))))
-        coarse = torch.tensor([[candidate.score for candidate in found]])
-        probe = self.model.probe(question_ids, self.heads.layers, span)
-        fine = select(probe, self.model.memory, self.heads, rows, coarse)[0]
-        return _of_one_slot(found, fine.sort(descending=True, stable=True).indices.tolist())
+            return self._repaired(said, names, reader.begin_with, watch)
 
     def _repaired(
         self, said: Said, names: Names, read: Callable[[str], Spoken], watch: Stopwatch
@@ -204,7 +142,7 @@ class Speaker:
             return said
         again = read(begun)
         # The first token was out long before: all of this is time spent on saying it right.
-        watch.stages["decode"] += again.prefill_ms + again.decode_ms
+        watch.add(again.prefill_ms + again.decode_ms, "decode")
         tried = _checked(replace(said, text=again.text), names)
         if tried.grounded:
             return tried
@@ -231,16 +169,6 @@ def evidence_of(candidate: Candidate, attention: float | None) -> Evidence:
     )
 
 
-def _of_one_slot(found: list[Candidate], order: list[int]) -> list[int]:
-    """The best candidate and, best first, those that answer the same just as well.
-
-    They share its subject, relation and fit in time. A fact of another slot would be a distractor:
-    a small model that reads near misses beside the right fact often speaks one (docs/log.md).
-    """
-    best = found[order[0]]
-    return [i for i in order if found[i].slot == best.slot and found[i].score == best.score]
-
-
 def _checked(said: Said, names: Names) -> Said:
     """With whether the words speak the object of a fact in evidence."""
     spoken = next(
@@ -250,6 +178,6 @@ def _checked(said: Said, names: Names) -> Said:
 
 
 def _count(spoken: Spoken, watch: Stopwatch, knowledge_tokens: int = 0) -> Usage:
-    watch.stages["prefill"] += spoken.prefill_ms
-    watch.stages["decode"] += spoken.decode_ms
+    watch.add(spoken.prefill_ms, "prefill")
+    watch.add(spoken.decode_ms, "decode")
     return Usage(spoken.prompt_tokens, spoken.completion_tokens, knowledge_tokens)

@@ -1,6 +1,14 @@
 """Facts read inside a frozen model: attach, keep facts as keys and values, choose among them."""
 
-from dysk.attention.attach import Attachment, Probe, Reading, Unattachable, attach
+from dysk.attention.attach import (
+    Attachment,
+    Probe,
+    Reading,
+    Reconsidered,
+    SecondLook,
+    Unattachable,
+    attach,
+)
 from dysk.attention.memory import FactMemory, Lease, MemoryBudgetExceeded, MemoryStats
 
 __all__ = [
@@ -11,6 +19,8 @@ __all__ = [
     "MemoryStats",
     "Probe",
     "Reading",
+    "Reconsidered",
+    "SecondLook",
     "Unattachable",
     "attach",
 ]

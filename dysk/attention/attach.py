@@ -13,7 +13,7 @@ padding mask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,38 @@ class EnoughLayers(Exception):
     """Raised inside a forward pass once the last layer that a Probe wants has been seen."""
 
 
+class Reconsidered(Exception):
+    """Raised inside a forward pass whose SecondLook asks for other facts than are being read."""
+
+
+@dataclass(slots=True)
+class Probe:
+    """Collects queries and self-attention log-sum-exp of whole layers.
+
+    ``seen[layer]`` = (query [B, H, Q, D] after rotary positions, lse f32[B, H, Q], softmax scale).
+    """
+
+    layers: frozenset[int]
+    seen: dict[int, tuple[Tensor, Tensor, float]] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every layer has been seen."""
+        return len(self.seen) == len(self.layers)
+
+
+@dataclass(slots=True)
+class SecondLook:
+    """A choice made while a guess is already being read.
+
+    The pass that reads the guess fills ``probe``; once that is complete, ``agrees`` is called with
+    it, and the pass goes on, or ends in Reconsidered.
+    """
+
+    probe: Probe
+    agrees: Callable[[Probe], bool]
+
+
 @dataclass(slots=True)
 class Reading:
     """What the model attends to beside its own context.
@@ -54,7 +86,7 @@ class Reading:
     of knowledge tokens; ``gate`` is added to the knowledge log-sum-exp (−inf closes it). Layers
     below ``first_layer`` read nothing. For ``watched`` (layer, head) pairs ``mass`` sums each
     candidate's share of the whole attention at ``watch_position`` of every forward pass, f32[B, C],
-    and ``steps`` counts those passes.
+    and ``steps`` counts those passes. A ``second_look`` is taken in the first forward pass.
     """
 
     memory: FactMemory
@@ -68,6 +100,7 @@ class Reading:
     watch_position: int = -1
     mass: Tensor | None = None
     steps: int = 0
+    second_look: SecondLook | None = None
 
     def shares(self, row: int = 0) -> list[float]:
         """Each candidate's share of the watched heads' attention, in [0, 1]; a mean over passes."""
@@ -76,17 +109,6 @@ class Reading:
             return [0.0] * self.candidates.shape[1]
         average = self.mass[row] / (heads * self.steps)
         return [round(share, 4) for share in average.clamp(0, 1).tolist()]
-
-
-@dataclass(slots=True)
-class Probe:
-    """Collects queries and self-attention log-sum-exp of whole layers, then stops the pass.
-
-    ``seen[layer]`` = (query [B, H, Q, D] after rotary positions, lse f32[B, H, Q], softmax scale).
-    """
-
-    layers: frozenset[int]
-    seen: dict[int, tuple[Tensor, Tensor, float]] = field(default_factory=dict)
 
 
 class Attachment:
@@ -201,9 +223,11 @@ def _attention(
     out, lse = self_attention(query, key, value, attention_mask, scale)
     if isinstance(state, Probe):
         state.seen[layer] = (query, lse, scale)
-        if len(state.seen) == len(state.layers):
+        if state.is_complete:
             raise EnoughLayers
     else:
+        if state.second_look is not None and layer in state.second_look.probe.layers:
+            _look_again(state, layer, (query, lse, scale))
         empty = (state.candidates < 0).all(1)
         if empty.any():
             # Promise 3 holds row by row: rows without a candidate get the untouched function's
@@ -223,6 +247,16 @@ def _reads_nothing(reading: Reading, layer: int) -> bool:
         or reading.gate == float("-inf")
         or bool((reading.candidates < 0).all())
     )
+
+
+def _look_again(reading: Reading, layer: int, seen: tuple[Tensor, Tensor, float]) -> None:
+    look = reading.second_look
+    assert look is not None  # noqa: S101 - the caller has seen it
+    look.probe.seen[layer] = seen
+    if look.probe.is_complete:
+        reading.second_look = None
+        if not look.agrees(look.probe):
+            raise Reconsidered
 
 
 def _read(

@@ -25,18 +25,21 @@ def self_attention(
         query.requires_grad or key.requires_grad or value.requires_grad
     )
     if query.device.type == "cpu" and not needs_grad:
-        return _flash_cpu(query, key, value, mask, scale, group)
+        return _flash_cpu(query, key, value, mask, scale)
     return _explicit(query, key, value, mask, scale, group)
 
 
 def _flash_cpu(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, group: int
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """The kernel that sdpa itself picks on CPU. It has no gradient for the log-sum-exp."""
+    """The kernel that sdpa itself picks on CPU. It has no gradient for the log-sum-exp.
+
+    It reads grouped keys and values as they are.
+    """
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         query,
-        _repeat(key, group),
-        _repeat(value, group),
+        key,
+        value,
         0.0,
         mask is None and query.shape[2] > 1,
         attn_mask=None if mask is None else _bias(mask, query.dtype),
