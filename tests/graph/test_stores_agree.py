@@ -1,4 +1,4 @@
-"""Random histories: the SQLite store answers every read as the memory store does."""
+"""Random histories: each store answers every read as the memory store does."""
 
 from __future__ import annotations
 
@@ -70,17 +70,26 @@ def everything(snapshot: Snapshot, as_of: Period | None) -> dict[str, Any]:
 
 
 class StoresAgree(RuleBasedStateMachine):
+    """For SQLite; a subclass opens, and at last discards, another store."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.clock = Clock()
         self.memory: FactStore = MemoryStore(self.clock)
-        self.sqlite: FactStore = SQLiteStore(self.folder / "facts.db", self.clock)
+        self.store = self.open()
         self.moments: list[Period] = []
         self.pinned: list[tuple[Snapshot, list[Fact]]] = []
 
+    def open(self) -> FactStore:
+        return SQLiteStore(self.folder / "facts.db", self.clock)
+
+    def discard(self) -> None:
+        pass
+
     def teardown(self) -> None:
-        self.sqlite.close()
+        self.store.close()
+        self.discard()
         shutil.rmtree(self.folder)
 
     @initialize()
@@ -107,7 +116,7 @@ class StoresAgree(RuleBasedStateMachine):
     def apply(self, batch: list[Command], **options: Any) -> Any:
         before = self.memory.revision
         left, right = (
-            outcome(partial(store.apply, batch, **options)) for store in (self.memory, self.sqlite)
+            outcome(partial(store.apply, batch, **options)) for store in (self.memory, self.store)
         )
         assert left == right
         if not isinstance(left, Receipt) or left.dry_run or left.replayed:
@@ -121,13 +130,13 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        self.sqlite.close()
+        self.store.close()
         self.pinned.clear()
-        self.sqlite = SQLiteStore(self.folder / "facts.db", self.clock)
+        self.store = self.open()
 
     @rule()
     def pin(self) -> None:
-        snapshot = self.sqlite.snapshot()
+        snapshot = self.store.snapshot()
         self.pinned = [*self.pinned[-2:], (snapshot, list(snapshot.facts()))]
 
     @invariant()
@@ -142,7 +151,7 @@ class StoresAgree(RuleBasedStateMachine):
         revision = data.draw(st.integers(0, self.memory.revision))
         with (
             self.memory.snapshot(revision=revision) as left,
-            self.sqlite.snapshot(revision=revision) as right,
+            self.store.snapshot(revision=revision) as right,
         ):
             assert everything(left, as_of) == everything(right, as_of)
 
@@ -150,13 +159,13 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(data=st.data())
     def read_what_was_known(self, data: st.DataObject) -> None:
         moment = data.draw(st.sampled_from(self.moments))
-        left, right = (store.snapshot(known_at=moment) for store in (self.memory, self.sqlite))
+        left, right = (store.snapshot(known_at=moment) for store in (self.memory, self.store))
         assert left.revision == right.revision
         assert list(left.facts()) == list(right.facts())
 
     @rule(size=st.integers(1, 3))
     def pages_join_to_the_whole(self, size: int) -> None:
-        snapshot = self.sqlite.snapshot()
+        snapshot = self.store.snapshot()
         paged, after = [], None
         while page := list(snapshot.facts(after=after, limit=size)):
             paged += page
@@ -165,13 +174,13 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(since=st.integers(0, 12), limit=st.integers(1, 5))
     def feeds_agree(self, since: int, limit: int) -> None:
-        assert self.memory.changes(since, limit=limit) == self.sqlite.changes(since, limit=limit)
+        assert self.memory.changes(since, limit=limit) == self.store.changes(since, limit=limit)
 
     @invariant()
     def feeds_are_gapless_and_time_never_runs_back(self) -> None:
-        commits = self.sqlite.changes()
+        commits = self.store.changes()
         assert commits == self.memory.changes()
-        assert [commit.revision for commit in commits] == list(range(1, self.sqlite.revision + 1))
+        assert [commit.revision for commit in commits] == list(range(1, self.store.revision + 1))
         times = [commit.recorded_at for commit in commits]
         assert times == sorted(times)
 
@@ -199,13 +208,13 @@ class StoresAgree(RuleBasedStateMachine):
     @invariant()
     def replaying_the_feed_gives_the_current_facts(self) -> None:
         current: dict[str | None, Fact] = {}
-        for commit in self.sqlite.changes():
+        for commit in self.store.changes():
             for change in commit.changes:
                 if change.kind == "erase":
                     current.pop(change.fact_id, None)
                 elif change.after is not None:
                     current[change.fact_id] = change.after
-        snapshot = self.sqlite.snapshot()
+        snapshot = self.store.snapshot()
         facts = [*snapshot.facts(), *snapshot.facts(status="retracted")]
         assert current == {fact.id: fact for fact in facts}
 
