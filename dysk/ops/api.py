@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dysk.ops import autograd, reference
+from dysk.ops import autograd, native, reference
 from dysk.ops.validation import check_arguments, check_values
 
 NAME = "dysk::sparse_knowledge_attention"
+REFERENCE = "dysk::sparse_knowledge_attention_reference"
 
 
 def sparse_knowledge_attention(
@@ -55,6 +56,83 @@ def sparse_knowledge_attention(
 
     Gradients flow from out and lse to q, both arenas and prior. docs/op.md has the mathematics.
     """
+    try:
+        result: tuple[Tensor, Tensor, Tensor] = _operator(
+            q,
+            k_arena,
+            v_arena,
+            summary,
+            block_start,
+            block_len,
+            candidates,
+            prior,
+            k,
+            scale,
+            temperature,
+            check_indices,
+        )
+    except ValueError:
+        # The CPU kernel knows that something does not fit; this says what.
+        check_arguments(
+            q,
+            k_arena,
+            v_arena,
+            summary,
+            block_start,
+            block_len,
+            candidates,
+            prior,
+            k,
+            scale,
+            temperature,
+        )
+        raise
+    return result
+
+
+_SCHEMA = (
+    "(Tensor q, Tensor k_arena, Tensor v_arena, Tensor summary, Tensor block_start, "
+    "Tensor block_len, Tensor candidates, Tensor? prior, int k, float scale, "
+    "float temperature=1.0, bool check_indices=True) -> (Tensor out, Tensor lse, Tensor selected)"
+)
+torch.library.define(NAME, _SCHEMA)
+torch.library.define(REFERENCE, _SCHEMA)
+
+
+_operator = torch.ops.dysk.sparse_knowledge_attention.default
+
+
+@torch.library.impl(NAME, "default")
+def _kernel(
+    q: Tensor,
+    k_arena: Tensor,
+    v_arena: Tensor,
+    summary: Tensor,
+    block_start: Tensor,
+    block_len: Tensor,
+    candidates: Tensor,
+    prior: Tensor | None,
+    k: int,
+    scale: float,
+    temperature: float = 1.0,
+    check_indices: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    if q.is_cpu and native.load():
+        # From now on CPU tensors go there by themselves, and this function sees them no more.
+        return _operator(
+            q,
+            k_arena,
+            v_arena,
+            summary,
+            block_start,
+            block_len,
+            candidates,
+            prior,
+            k,
+            scale,
+            temperature,
+            check_indices,
+        )
     check_arguments(
         q,
         k_arena,
@@ -68,7 +146,7 @@ def sparse_knowledge_attention(
         scale,
         temperature,
     )
-    result: tuple[Tensor, Tensor, Tensor] = torch.ops.dysk.sparse_knowledge_attention(
+    return _reference_kernel(
         q,
         k_arena,
         v_arena,
@@ -82,18 +160,9 @@ def sparse_knowledge_attention(
         temperature,
         check_indices,
     )
-    return result
 
 
-torch.library.define(
-    NAME,
-    "(Tensor q, Tensor k_arena, Tensor v_arena, Tensor summary, Tensor block_start, "
-    "Tensor block_len, Tensor candidates, Tensor? prior, int k, float scale, "
-    "float temperature=1.0, bool check_indices=True) -> (Tensor out, Tensor lse, Tensor selected)",
-)
-
-
-@torch.library.impl(NAME, "default")
+@torch.library.impl(REFERENCE, "default")
 def _reference_kernel(
     q: Tensor,
     k_arena: Tensor,
@@ -139,6 +208,19 @@ def _shapes(
     temperature: float = 1.0,
     check_indices: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    check_arguments(
+        q,
+        k_arena,
+        v_arena,
+        summary,
+        block_start,
+        block_len,
+        candidates,
+        prior,
+        k,
+        scale,
+        temperature,
+    )
     batch, heads, queries, _ = q.shape
     return (
         q.new_empty(q.shape),
