@@ -12,6 +12,7 @@ from graph import (
     Correct,
     End,
     Erase,
+    MergeEntities,
     Relation,
     Retract,
     SetAliases,
@@ -20,7 +21,8 @@ from graph import (
 )
 
 SUBJECTS = ("Ruritania", "Strelsau")
-RELATIONS = ("king", "visited")
+RELATIONS = ("king", "visited", "reigns")
+"""The last is mostly an inverse, if anything."""
 OBJECTS = ("Rudolf", "Michael", "Flavia", "Ruritania")
 DATES = ("1890", "1893", "1893-05", "1893-05-03", "1893-05-03T10:00Z", "1901", "2026-11-24", "2030")
 IDS = ("f1", "f2", "f3", "f4", "f5", "f6", "f7", "own:1", "own:2")
@@ -81,6 +83,7 @@ relations = st.builds(
     name=st.sampled_from(RELATIONS),
     cardinality=st.sampled_from(("one", "many")),
     template=st.none() | st.just("{subject}: {object}"),
+    inverse=st.sampled_from((None, "reigns", "reigns", "visited")),
 )
 
 
@@ -100,5 +103,6 @@ def batches(recorded: Sequence[str]) -> st.SearchStrategy[list[Command]]:
         st.builds(Erase, ids),
         st.builds(SetRelation, relations),
         st.builds(SetAliases, st.sampled_from(NAMES), names),
+        st.builds(MergeEntities, st.sampled_from(NAMES), st.sampled_from(NAMES)),
     )
     return st.lists(command, min_size=1, max_size=3)
