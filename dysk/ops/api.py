@@ -1,6 +1,12 @@
-"""The public function and its registration, ``torch.ops.dysk.sparse_knowledge_attention``."""
+"""The public function and its registration, ``torch.ops.dysk.sparse_knowledge_attention``.
+
+Checks of shapes, types and values happen inside the operator, whoever computes it: looking at eight
+tensors from Python would cost half as much as a small call.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +16,9 @@ from dysk.ops.validation import check_arguments, check_values
 
 NAME = "dysk::sparse_knowledge_attention"
 REFERENCE = "dysk::sparse_knowledge_attention_reference"
+
+Result = tuple[Tensor, Tensor, Tensor]
+"""out, lse, selected."""
 
 
 def sparse_knowledge_attention(
@@ -25,7 +34,7 @@ def sparse_knowledge_attention(
     scale: float,
     temperature: float = 1.0,
     check_indices: bool = True,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Result:
     """Let every query choose k of its row's candidate facts and attend to their tokens.
 
     Args:
@@ -56,36 +65,14 @@ def sparse_knowledge_attention(
 
     Gradients flow from out and lse to q, both arenas and prior. docs/op.md has the mathematics.
     """
+    arguments = (
+        *(q, k_arena, v_arena, summary, block_start, block_len),
+        *(candidates, prior, k, scale, temperature),
+    )
     try:
-        result: tuple[Tensor, Tensor, Tensor] = _operator(
-            q,
-            k_arena,
-            v_arena,
-            summary,
-            block_start,
-            block_len,
-            candidates,
-            prior,
-            k,
-            scale,
-            temperature,
-            check_indices,
-        )
+        result: Result = _operator(*arguments, check_indices)
     except ValueError:
-        # The CPU kernel knows that something does not fit; this says what.
-        check_arguments(
-            q,
-            k_arena,
-            v_arena,
-            summary,
-            block_start,
-            block_len,
-            candidates,
-            prior,
-            k,
-            scale,
-            temperature,
-        )
+        check_arguments(*arguments)  # The CPU kernel knows that something is wrong; this says what.
         raise
     return result
 
@@ -97,13 +84,19 @@ _SCHEMA = (
 )
 torch.library.define(NAME, _SCHEMA)
 torch.library.define(REFERENCE, _SCHEMA)
-
-
 _operator = torch.ops.dysk.sparse_knowledge_attention.default
 
 
-@torch.library.impl(NAME, "default")
-def _kernel(
+def _compute(*arguments: Any) -> Result:
+    """For every device that has no kernel of its own, and for the first call on a CPU."""
+    if arguments[0].is_cpu and native.load():
+        # From now on CPU tensors go to the native kernel by themselves and do not pass here.
+        result: Result = _operator(*arguments)
+        return result
+    return _compute_by_reference(*arguments)
+
+
+def _compute_by_reference(
     q: Tensor,
     k_arena: Tensor,
     v_arena: Tensor,
@@ -116,111 +109,20 @@ def _kernel(
     scale: float,
     temperature: float = 1.0,
     check_indices: bool = True,
-) -> tuple[Tensor, Tensor, Tensor]:
-    if q.is_cpu and native.load():
-        # From now on CPU tensors go there by themselves, and this function sees them no more.
-        return _operator(
-            q,
-            k_arena,
-            v_arena,
-            summary,
-            block_start,
-            block_len,
-            candidates,
-            prior,
-            k,
-            scale,
-            temperature,
-            check_indices,
-        )
-    check_arguments(
-        q,
-        k_arena,
-        v_arena,
-        summary,
-        block_start,
-        block_len,
-        candidates,
-        prior,
-        k,
-        scale,
-        temperature,
+) -> Result:
+    arguments = (
+        *(q, k_arena, v_arena, summary, block_start, block_len),
+        *(candidates, prior, k, scale, temperature),
     )
-    return _reference_kernel(
-        q,
-        k_arena,
-        v_arena,
-        summary,
-        block_start,
-        block_len,
-        candidates,
-        prior,
-        k,
-        scale,
-        temperature,
-        check_indices,
-    )
-
-
-@torch.library.impl(REFERENCE, "default")
-def _reference_kernel(
-    q: Tensor,
-    k_arena: Tensor,
-    v_arena: Tensor,
-    summary: Tensor,
-    block_start: Tensor,
-    block_len: Tensor,
-    candidates: Tensor,
-    prior: Tensor | None,
-    k: int,
-    scale: float,
-    temperature: float = 1.0,
-    check_indices: bool = True,
-) -> tuple[Tensor, Tensor, Tensor]:
+    check_arguments(*arguments)
     if check_indices:
         check_values(k_arena.shape[0], block_start, block_len, candidates, prior)
-    return reference.sparse_knowledge_attention(
-        q,
-        k_arena,
-        v_arena,
-        summary,
-        block_start,
-        block_len,
-        candidates,
-        prior,
-        k,
-        scale,
-        temperature,
-    )
+    return reference.sparse_knowledge_attention(*arguments)
 
 
-def _shapes(
-    q: Tensor,
-    k_arena: Tensor,
-    v_arena: Tensor,
-    summary: Tensor,
-    block_start: Tensor,
-    block_len: Tensor,
-    candidates: Tensor,
-    prior: Tensor | None,
-    k: int,
-    scale: float,
-    temperature: float = 1.0,
-    check_indices: bool = True,
-) -> tuple[Tensor, Tensor, Tensor]:
-    check_arguments(
-        q,
-        k_arena,
-        v_arena,
-        summary,
-        block_start,
-        block_len,
-        candidates,
-        prior,
-        k,
-        scale,
-        temperature,
-    )
+def _shapes(*arguments: Any) -> Result:
+    check_arguments(*arguments[:11])
+    q, k_arena, candidates, k = (arguments[i] for i in (0, 1, 6, 8))
     batch, heads, queries, _ = q.shape
     return (
         q.new_empty(q.shape),
@@ -229,7 +131,7 @@ def _shapes(
     )
 
 
+torch.library.impl(NAME, "default", _compute)
+torch.library.impl(REFERENCE, "default", _compute_by_reference)
 torch.library.register_fake(NAME, _shapes)
-
-
 torch.library.register_autograd(NAME, autograd.backward, setup_context=autograd.save)

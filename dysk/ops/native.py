@@ -59,8 +59,7 @@ def load() -> bool:
         if _tried or _wish() == "0":
             return False
         path = PREBUILT if PREBUILT.exists() else _built()
-        torch.ops.load_library(path)
-        _library = ctypes.CDLL(str(path))
+        _library = ctypes.CDLL(str(path))  # which registers what it has with torch
     except (NativeKernelMissing, OSError) as error:
         if _wish() == "require":
             raise NativeKernelMissing(str(error)) from error

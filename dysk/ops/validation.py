@@ -1,8 +1,8 @@
 """What the op refuses, before any memory is touched.
 
 Shapes, types and devices are looked at on every call, also while ``torch.compile`` traces. Values
-are looked at inside the operator, where they exist: one pass over the candidates, whose cost does
-not grow with the arena.
+are looked at where they exist: one pass over the candidates, whose cost does not grow with the
+arena. The CPU kernel makes the same checks (csrc/operator.cpp) and leaves the words to this file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def check_arguments(
     prior: Tensor | None,
     k: int,
     scale: float,
-    temperature: float,
+    temperature: float = 1.0,
 ) -> None:
     """Raise ValueError unless shapes, types and devices fit together."""
     _check_shapes(q, k_arena, v_arena, summary, block_start, block_len, candidates, prior)

@@ -343,31 +343,33 @@ void widen_any(const void* from, Type type, int64_t n, float factor, float* to) 
 
 template <class Element>
 void merge(const MergeRow& row, int64_t dim) {
-  const Element *a = static_cast<const Element*>(row.a), *b = static_cast<const Element*>(row.b);
+  // From the higher one on, so that the order of the parts does not matter to the last bit.
+  const bool a_first = row.lse_b == -kInfinity ||
+                       (row.lse_a != -kInfinity && !(row.lse_a < row.lse_b));
+  const Element* more = static_cast<const Element*>(a_first ? row.a : row.b);
+  const Element* less = static_cast<const Element*>(a_first ? row.b : row.a);
+  const float high = a_first ? row.lse_a : row.lse_b, low = a_first ? row.lse_b : row.lse_a;
   Element* out = static_cast<Element*>(row.out);
-  if (row.lse_a == -kInfinity && row.lse_b == -kInfinity) {
-    std::memset(out, 0, dim * sizeof(Element));
-    *row.lse = -kInfinity;
+  if (low == -kInfinity) {
+    *row.lse = high;
+    if (high == -kInfinity) {
+      std::memset(out, 0, dim * sizeof(Element));
+    } else {
+      std::memcpy(out, more, dim * sizeof(Element));
+    }
     return;
   }
-  if (row.lse_a == -kInfinity || row.lse_b == -kInfinity) {
-    std::memcpy(out, row.lse_a == -kInfinity ? b : a, dim * sizeof(Element));
-    *row.lse = row.lse_a == -kInfinity ? row.lse_b : row.lse_a;
-    return;
-  }
-  const float higher = row.lse_a > row.lse_b ? row.lse_a : row.lse_b;
-  const float weight_a = __builtin_expf(row.lse_a - higher);
-  const float weight_b = __builtin_expf(row.lse_b - higher), both = weight_a + weight_b;
-  *row.lse = higher + __builtin_logf(both);
-  const float share_a = weight_a / both, share_b = weight_b / both;
+  const float ratio = __builtin_expf(low - high), share = 1.f / (1.f + ratio);
+  *row.lse = high + __builtin_log1pf(ratio);
   int64_t d = 0;
   for (; d + kLanes <= dim; d += kLanes) {
     float mixed[kLanes];
-    store(mixed, load(a + d) * splat(share_a) + load(b + d) * splat(share_b));
+    store(mixed, load(more + d) * splat(share) + load(less + d) * splat(ratio * share));
     for (int i = 0; i < kLanes; ++i) narrow(mixed[i], out + d + i);
   }
   for (; d < dim; ++d) {
-    narrow(load_first(a + d, 1)[0] * share_a + load_first(b + d, 1)[0] * share_b, out + d);
+    const float x = load_first(more + d, 1)[0], y = load_first(less + d, 1)[0];
+    narrow(x * share + y * (ratio * share), out + d);
   }
 }
 
