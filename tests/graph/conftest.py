@@ -2,5 +2,5 @@
 
 import pytest
 
-for part in ("store_writing", "store_supersession", "store_reading"):
-    pytest.register_assert_rewrite(f"tests.contracts.{part}")
+for part in ("writing", "supersession", "intervals", "reading", "entities", "history"):
+    pytest.register_assert_rewrite(f"tests.contracts.store_{part}")
