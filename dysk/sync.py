@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -77,7 +78,8 @@ class Syncer:
                 try:
                     commits = self._store.changes(self.watermark)
                 except HistoryCompacted:
-                    self._start_at_the_horizon(progress)
+                    with suppress(HistoryCompacted):  # the horizon moved on: once more
+                        self._start_at_the_horizon(progress)
                     continue
                 if not commits:
                     return
@@ -134,7 +136,9 @@ class Syncer:
                         # Aliases may be older than the first fact that has the entity as subject.
                         self._name(fact.subject, (fact.subject, *latest.aliases(fact.subject)))
                     self._enter(fact.id, (fact.subject, fact.relation))
-        self._reach_index([fact_id for fact_id in erased if fact_id is not None], progress)
+        # Erasure first: it must not wait for an encoder that fails.
+        self._tell_erased([fact_id for fact_id in erased if fact_id is not None])
+        self._reach_index(progress)
 
     def _start_at_the_horizon(self, progress: Progress | None) -> None:
         """Take the facts of the earliest revision that is left for the feed that led to it."""
@@ -147,16 +151,18 @@ class Syncer:
                 self._set_names(subject, {subject, *start.aliases(subject)})
         # What was erased after the watermark: the feed would have told.
         erased = [fact_id for fact_id in self._slots_of_fact if fact_id not in present]
+        self._tell_erased(erased)
         for fact_id in erased:
             self._leave(fact_id)
-        self._reach_index(erased, progress)
+        self._reach_index(progress)
         self.watermark = start.revision
 
-    def _reach_index(self, erased: list[str], progress: Progress | None) -> None:
+    def _tell_erased(self, fact_ids: list[str]) -> None:
+        if fact_ids and self._on_erase is not None:
+            self._on_erase(fact_ids)
+
+    def _reach_index(self, progress: Progress | None) -> None:
         """Bring index and caches to where the entries are."""
-        # Erasure first: it must not wait for an encoder that fails.
-        if erased and self._on_erase is not None:
-            self._on_erase(erased)
         self._forget()
         if self._unindexed:
             keys = slot_keys(self._encoder, list(self._unindexed.values()), progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,17 @@ from dysk.retrieval.keys import slot_keys
 from dysk.retrieval.vector_file import key_of
 from dysk.retrieval.verbalize import spell_out
 from dysk.sync import Slot, Syncer
-from graph import Add, Correct, Erase, FactStore, GraphError, MemoryStore, Retract, SetAliases
+from graph import (
+    Add,
+    Correct,
+    Erase,
+    FactStore,
+    GraphError,
+    MemoryStore,
+    MergeEntities,
+    Retract,
+    SetAliases,
+)
 from tests.graph.strategies import NAMES, batches
 
 DIM = 32
@@ -187,6 +198,47 @@ def test_an_alias_older_than_the_first_fact_of_its_entity_counts(
     for name in ("Land of Mirrors", "Nova Zembla"):
         (mention,) = syncer.mentions.find(f"Who rules the {name} now?")
         assert mention.entity == "Zembla"
+
+
+def test_names_of_a_merged_entity_lead_to_its_target_and_its_own_to_its_past(
+    store: MemoryStore, syncer: Syncer
+) -> None:
+    store.apply([Add("Zembla", "king", "Charles", aliases=("Land of Mirrors",))])
+    store.apply([Add("Nova Zembla", "flag", "red"), MergeEntities("Zembla", "Nova Zembla")])
+    syncer.catch_up(store.revision)
+    found = {mention.entity for mention in syncer.mentions.find("Who rules the Land of Mirrors?")}
+    assert found == {"Nova Zembla"}
+    assert {"Zembla", "Nova Zembla"} == {
+        mention.entity for mention in syncer.mentions.find("Who rules Zembla ?")
+    }
+    with store.snapshot(revision=1) as before, store.snapshot() as now:
+        slots = list(slots_in(syncer))
+        assert list(before.slots(slots)) == [("Zembla", "king")]
+        assert set(now.slots(slots)) == {("Nova Zembla", "king"), ("Nova Zembla", "flag")}
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_what_was_compacted_is_made_up_for_by_the_facts_at_the_horizon(data: st.DataObject) -> None:
+    store, erased = MemoryStore(), list[str]()
+    behind = syncer_of(store, on_erase=erased.extend)
+    for _ in range(data.draw(st.integers(2, 8))):
+        with suppress(GraphError):
+            store.apply(data.draw(batches([fact.id for fact in store.snapshot().facts()])))
+        if data.draw(st.booleans()):
+            behind.catch_up(store.revision)
+    known = set(behind._slots_of_fact)
+    store.compact(data.draw(st.integers(0, store.revision)))
+    fresh = syncer_of(store)
+    for syncer in (fresh, behind):
+        syncer.catch_up(store.revision)
+        assert syncer.watermark == store.revision
+    check_against_store(fresh, store)
+    # Who followed the past keeps its slots, which do no harm, but nothing that is erased.
+    assert set(slots_in(fresh)) <= set(slots_in(behind))
+    assert mentioned(fresh) <= mentioned(behind)
+    assert set(behind._slots_of_fact) == set(fresh._slots_of_fact)
+    assert known - set(behind._slots_of_fact) <= set(erased)
 
 
 def test_catching_up_to_a_revision_that_is_there_asks_the_store_for_nothing(
