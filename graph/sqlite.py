@@ -26,7 +26,7 @@ from graph.interval import Period
 from graph.migrations import migrate
 from graph.plan import make_plan
 from graph.sqlite_compaction import compact
-from graph.sqlite_connection import Readers, connect, inspect, translated
+from graph.sqlite_connection import Readers, begin_writing, connect, inspect, translated
 from graph.sqlite_receipts import forget_receipts, read_receipt, write_receipt
 from graph.sqlite_rows import commits_between, horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
@@ -80,7 +80,7 @@ class SQLiteStore:
         now = self._clock()
         with self._writing, translated(self._path):
             self._check_open()
-            with self._transaction("BEGIN" if dry_run else "BEGIN IMMEDIATE") as connection:
+            with self._transaction(writes=not dry_run) as connection:
                 state = SQLiteState(connection, batch)
                 if idempotency_key is not None:
                     kept = read_receipt(connection, idempotency_key)
@@ -163,7 +163,7 @@ class SQLiteStore:
             self._check_open()
             self._writer.execute("PRAGMA foreign_keys = OFF")
             try:
-                with self._transaction("BEGIN IMMEDIATE") as connection:
+                with self._transaction() as connection:
                     check_revision(before, 0, _latest(connection))
                     compaction = compact(connection, before)
             finally:
@@ -212,9 +212,12 @@ class SQLiteStore:
             raise StoreUnavailable(f"the store {self._path} is closed; open it again")
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
         """Commit on success, which changes nothing after mere reads; roll back on any error."""
-        self._writer.execute(begin)
+        if writes:
+            begin_writing(self._writer)
+        else:
+            self._writer.execute("BEGIN")
         try:
             yield self._writer
             self._writer.execute("COMMIT")

@@ -72,7 +72,7 @@ def test_a_whole_store_is_counted_and_has_no_problem(path: Path) -> None:
     assert heard == ["pages", "tables", "references", "feed", "versions", "facts", "names"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(batches(IDS[:3]), max_size=8))
 def test_whatever_is_written_leaves_the_file_whole(written: list[list[Command]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
