@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
 from typing import NamedTuple
@@ -36,6 +35,7 @@ class Overlay:
         self._before: dict[str, Fact | None] = {}
         self._kinds: dict[str, ChangeKind] = {}
         self._placed: defaultdict[Slot, list[_Place]] = defaultdict(list)
+        self._saying: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._relations: dict[str, Relation] = {}
         self._aliases: defaultdict[str, list[str]] = defaultdict(list)
         self._merged: dict[str, str] = {}
@@ -100,8 +100,9 @@ class Overlay:
     def stating(self, slot: Slot, object: str) -> list[Fact]:
         """The facts of a slot that have this object."""
         facts = [fact for fact in self.base.stating(slot, object) if fact.id not in self._facts]
-        touched = [entry.fact for entry in self._touched(slot) if entry.fact.object == object]
-        return facts + touched
+        touched = (self._facts[fact_id] for fact_id in self._saying.get((*slot, object), ()))
+        entries = sorted(filter(None, touched), key=lambda entry: entry.position)
+        return facts + [entry.fact for entry in entries]
 
     def relation(self, name: str) -> Relation | None:
         """The settings declared for a relation."""
@@ -151,6 +152,7 @@ class Overlay:
             self._kinds[fact_id] = kind
         self._facts[fact_id] = entry
         insort(self._placed[fact.subject, fact.relation], _place(entry))
+        self._saying[fact.subject, fact.relation, fact.object].add(fact_id)
 
     def erase(self, fact_id: str) -> None:
         """Leave nothing of a fact but its id."""
@@ -203,7 +205,7 @@ class Overlay:
             return [Change("erase", fact_id)]
         if entry.fact == before:
             return []
-        after = replace(entry.fact, revision=revision, recorded_at=recorded_at)
+        after = entry.fact.stamped(revision, recorded_at)
         return [Change("add" if before is None else self._kinds[fact_id], fact_id, before, after)]
 
     def _untouched(self, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -229,8 +231,10 @@ class Overlay:
             return
         entry = self._facts[fact_id]
         if entry is not None:
-            places = self._placed[entry.fact.subject, entry.fact.relation]
+            fact = entry.fact
+            places = self._placed[fact.subject, fact.relation]
             del places[bisect_left(places, _place(entry))]
+            self._saying[fact.subject, fact.relation, fact.object].discard(fact_id)
 
 
 def _place(entry: Entry) -> _Place:

@@ -24,15 +24,17 @@ def settle_slot(
     for start in sorted(starts):
         entries = view.around(slot, start)
         settled = settle(start, entries, view.following(slot, start))
+        closed = tuple(fact.id for fact in settled if fact.superseded_by == stated)
         for entry, fact in zip(entries, settled, strict=True):
+            if fact.id == stated and entry.begin == start and fact.supersedes != closed:
+                # What it closes ends where it begins, so all of that is around.
+                fact = replace(fact, supersedes=closed)
             if fact == entry.fact:
                 continue
             view.put(Entry(entry.position, fact), "supersede")
             closer = fact.superseded_by
             if closer not in (None, entry.fact.superseded_by) and stated in (None, closer):
                 newly[fact.id] = entry.position
-    if stated is not None:
-        _note_supersedes(view, slot, stated)
     return tuple(sorted(newly, key=newly.__getitem__))
 
 
@@ -51,13 +53,3 @@ def begun(view: Overlay, slot: Slot, moment: datetime) -> Iterator[Fact]:
     """The facts of a slot that begin by now, latest first."""
     now = parse_date(format_utc(moment))
     return (entry.fact for entry in view.preceding(slot, now.end))
-
-
-def _note_supersedes(view: Overlay, slot: Slot, stated: str) -> None:
-    entry = view.entry(stated)
-    assert entry is not None  # noqa: S101 - it was just put
-    around = view.around(slot, entry.fact.interval.start)
-    closed = tuple(each.fact.id for each in around if each.fact.superseded_by == stated)
-    if closed != entry.fact.supersedes:
-        fact = replace(entry.fact, supersedes=closed)
-        view.put(Entry(entry.position, fact), "supersede")
