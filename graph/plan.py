@@ -256,22 +256,26 @@ class _Planner:
         raise InvalidFact(f"id {add.id!r} is taken by another fact; correct that one", "/id")
 
     def _new_fact(self, add: Add) -> Fact:
-        statement = add.statement or Statement(
-            exclusive=add.on_conflict == "supersede"
-            or (add.on_conflict != "coexist" and self._cardinality(add.relation) == "one")
-        )
-        fact = Fact(
+        if add.statement is not None:
+            statement = replace(add.statement, valid_to=add.valid_to)
+        else:
+            exclusive = add.on_conflict == "supersede" or (
+                add.on_conflict != "coexist" and self._cardinality(add.relation) == "one"
+            )
+            statement = Statement(add.valid_to, exclusive=exclusive)
+        return Fact(
             id=add.id or self._free_id(),
             subject=add.subject,
             relation=add.relation,
             object=add.object,
             valid_from=add.valid_from,
+            valid_to=add.valid_to,
             source=add.source,
             external_id=add.external_id,
             attributes=add.attributes,
-            statement=replace(statement, valid_to=add.valid_to),
+            status="ended" if statement.ended else "active",
+            statement=statement,
         )
-        return as_stated(fact)
 
     def _corrected(self, fact: Fact, changes: dict[str, Any]) -> Fact:
         statement = fact.statement

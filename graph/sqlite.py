@@ -11,8 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,19 +20,22 @@ from typing import Self
 from graph.bounds import check_known_at, check_revision, check_since
 from graph.errors import StoreUnavailable
 from graph.fact import Command
-from graph.idempotency import fingerprint_of, forgotten_since, keep, replay
 from graph.interval import Period
 from graph.migrations import migrate
-from graph.plan import make_plan
+from graph.sqlite_batch import Batch
 from graph.sqlite_compaction import compact
-from graph.sqlite_connection import Readers, begin_writing, connect, inspect, translated
-from graph.sqlite_receipts import forget_receipts, read_receipt, write_receipt
+from graph.sqlite_connection import (
+    Readers,
+    connect,
+    inspect,
+    translated,
+    write_transaction,
+)
+from graph.sqlite_group import GroupCommit
 from graph.sqlite_rows import commits_between, horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
 from graph.sqlite_snapshot import SQLiteSnapshot
-from graph.sqlite_state import SQLiteState
-from graph.sqlite_writer import write_commit
-from graph.store import Change, Commit, Compaction, Receipt
+from graph.store import Commit, Compaction, Receipt
 from graph.validate import check_batch
 
 POLL_SECONDS = 0.05
@@ -63,9 +65,9 @@ class SQLiteStore:
         with translated(self._path):
             inspect(self._path)
             self._writer = _open_writer(self._path)
-            if self.unscrubbed:
-                with self._writing:
-                    self._scrubber.scrub()
+            self._group = GroupCommit(self._writer, self._writing, self._scrub)
+            with self._writing:
+                self._scrub()
 
     def apply(
         self,
@@ -76,34 +78,13 @@ class SQLiteStore:
         expect_revision: int | None = None,
     ) -> Receipt:
         """See FactStore. On disk when it returns."""
-        batch = check_batch(commands)
-        now = self._clock()
-        with self._writing, translated(self._path):
-            self._check_open()
-            with self._transaction(writes=not dry_run) as connection:
-                state = SQLiteState(connection, batch)
-                if idempotency_key is not None:
-                    kept = read_receipt(connection, idempotency_key)
-                    if kept is not None and kept.kept_at > forgotten_since(now):
-                        return replay(
-                            kept,
-                            fingerprint_of(batch),
-                            state.versions,
-                            lambda revision: _changes_at(connection, revision),
-                        )
-                plan = make_plan(batch, state, now, expect_revision)
-                receipt = plan.receipt(dry_run=dry_run)
-                if dry_run:
-                    return receipt
-                if plan.changes:
-                    commit = Commit(plan.revision, plan.recorded_at, plan.changes)
-                    write_commit(connection, commit, state.keys)
-                if idempotency_key is not None:
-                    kept = keep(receipt, fingerprint_of(batch), now)
-                    forget_receipts(connection, forgotten_since(now))
-                    write_receipt(connection, idempotency_key, kept)
-            if is_unscrubbed(self._writer):
-                self._scrubber.scrub()
+        batch = Batch(check_batch(commands), self._clock(), idempotency_key, expect_revision)
+        if dry_run:
+            with self._readers.lend() as connection:
+                connection.execute("BEGIN")
+                return batch.rehearse(connection)
+        with translated(self._path):
+            receipt = self._group.run(lambda: self._write(batch))
         with self._committed:
             self._committed.notify_all()
         return receipt
@@ -161,15 +142,10 @@ class SQLiteStore:
         """See FactStore. Rewrites the file, as an erasure does; writers wait for it."""
         with self._writing, translated(self._path):
             self._check_open()
-            self._writer.execute("PRAGMA foreign_keys = OFF")
-            try:
-                with self._transaction() as connection:
-                    check_revision(before, 0, _latest(connection))
-                    compaction = compact(connection, before)
-            finally:
-                self._writer.execute("PRAGMA foreign_keys = ON")
-            if is_unscrubbed(self._writer):
-                self._scrubber.scrub()
+            with write_transaction(self._writer):
+                check_revision(before, 0, _latest(self._writer))
+                compaction = compact(self._writer, before)
+            self._scrub()
             return compaction
 
     def wait(self, since: int, timeout: float) -> bool:
@@ -207,24 +183,17 @@ class SQLiteStore:
     ) -> None:
         self.close()
 
+    def _write(self, batch: Batch) -> Receipt:
+        self._check_open()
+        return batch.write(self._writer)
+
+    def _scrub(self) -> None:
+        if is_unscrubbed(self._writer):
+            self._scrubber.scrub()
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"the store {self._path} is closed; open it again")
-
-    @contextmanager
-    def _transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
-        """Commit on success, which changes nothing after mere reads; roll back on any error."""
-        if writes:
-            begin_writing(self._writer)
-        else:
-            self._writer.execute("BEGIN")
-        try:
-            yield self._writer
-            self._writer.execute("COMMIT")
-        finally:
-            # Some errors, such as a full disk, make SQLite roll back by itself.
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
 
 
 def _open_writer(path: Path) -> sqlite3.Connection:
@@ -243,8 +212,3 @@ def _open_writer(path: Path) -> sqlite3.Connection:
 def _latest(connection: sqlite3.Connection) -> int:
     revision: int | None = connection.execute("SELECT max(revision) FROM commits").fetchone()[0]
     return revision or 0
-
-
-def _changes_at(connection: sqlite3.Connection, revision: int) -> tuple[Change, ...]:
-    commits = commits_between(connection, revision, revision)
-    return commits[0].changes if commits else ()

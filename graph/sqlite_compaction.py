@@ -32,8 +32,7 @@ _STEPS = (
 def compact(connection: sqlite3.Connection, before: int) -> Compaction:
     """Forget what only revisions before ``before`` need, which is not above the latest.
 
-    The caller began the transaction, without foreign keys: checking them row by row takes a scan
-    of the file for each.
+    The caller began the transaction.
     """
     horizon = horizon_of(connection)
     if before <= horizon:

@@ -83,15 +83,30 @@ def inspect(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode, for any thread, one at a time."""
-    connection = sqlite3.connect(
+    """A connection in autocommit mode, for any thread, one at a time.
+
+    Foreign keys are not enforced: writers make all keys themselves, and to delete a version SQLite
+    would look through every change for its mention. ``verify`` checks them.
+    """
+    return sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
 
 
-def begin_writing(connection: sqlite3.Connection) -> None:
+@contextmanager
+def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that writes: committed on success, undone on any error."""
+    _begin_writing(connection)
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        # Some errors, such as a full disk, make SQLite roll back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _begin_writing(connection: sqlite3.Connection) -> None:
     """Begin a transaction that writes, when no other process does.
 
     SQLite's own wait looks ever more seldom, in the end every 100 ms, and may never see a gap

@@ -193,6 +193,9 @@ def _check_template(value: object) -> str:
 def _text(value: object, pointer: str, limit: int = MAX_TEXT) -> str:
     if not isinstance(value, str):
         raise InvalidFact(f"a text is needed here, not {_kind(value)}", pointer)
+    # Most texts are plain, and that is quickly seen.
+    if value.isascii() and value.isprintable() and 0 < len(value.strip()) == len(value) <= limit:
+        return value
     text = unicodedata.normalize("NFC", value).strip()
     if not text:
         raise InvalidFact("the text is empty", pointer)

@@ -44,7 +44,8 @@ FACT_FIELDS = (
 )
 """The fields that a fact's record may have, in the order of writing."""
 
-_GIVEN = FACT_FIELDS[: FACT_FIELDS.index("status")]
+_GIVEN = frozenset(FACT_FIELDS[: FACT_FIELDS.index("status")])
+_KNOWN = frozenset(FACT_FIELDS)
 
 
 def to_command(record: Mapping[str, Any], extra: Extra = "reject") -> Command:
@@ -102,11 +103,11 @@ def _to_relation(record: Mapping[str, Any]) -> SetRelation:
 
 
 def _to_add(record: Mapping[str, Any], extra: Extra) -> Add:
-    missing = [name for name in ("subject", "relation", "object") if record.get(name) is None]
-    if missing:
-        raise InvalidFact(f"a fact needs a {missing[0]}", f"/{missing[0]}")
-    values = {name: record[name] for name in _GIVEN if record.get(name) is not None}
-    unknown = {name: value for name, value in record.items() if name not in FACT_FIELDS}
+    for name in ("subject", "relation", "object"):
+        if record.get(name) is None:
+            raise InvalidFact(f"a fact needs a {name}", f"/{name}")
+    values = {name: value for name, value in record.items() if value is not None and name in _GIVEN}
+    unknown = {name: record[name] for name in record.keys() - _KNOWN}
     if unknown and extra == "reject":
         raise InvalidFact(f"unknown field {min(unknown)!r}", f"/{min(unknown)}")
     attributes = values.get("attributes", {})
