@@ -29,6 +29,12 @@ class DataFolderError(DyskError):
     code = "data_folder"
 
 
+class InvalidGraphUrl(DyskError):
+    """The address of the graph server cannot be used, or its password is missing."""
+
+    code = "graph_url"
+
+
 class RevisionNotReached(DyskError):
     """``min_revision`` lies beyond what the graph has recorded."""
 

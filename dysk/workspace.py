@@ -3,6 +3,7 @@
     <path>/graphs/<name>/graph.db      one SQLite store a graph
     <path>/graphs/<name>/vectors.db    cached vectors of its names
 
+With ``graph_url`` the graphs are on a Neo4j server, and the folder keeps their vectors only.
 Opening is cheap. Models load on the first ask or search, or in ``warm``; writes never need them.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from dysk.client import Dysk
 from dysk.errors import DataFolderError, DyskError, ModelUnavailable
+from dysk.graph_server import GraphServer
 from graph import GraphError, NotFound, SQLiteStore
 
 if TYPE_CHECKING:
@@ -36,12 +38,19 @@ class Workspace:
     """Owns the graphs of a data folder and the models. Thread-safe."""
 
     def __init__(
-        self, path: str | Path, *, model: str | None = None, encoder: str | None = None
+        self,
+        path: str | Path,
+        *,
+        model: str | None = None,
+        encoder: str | None = None,
+        graph_url: str | None = None,
     ) -> None:
-        """Open or make the folder. ``model`` and ``encoder`` are folders, .gguf files or hub ids.
+        """Open or make the folder. ``model`` and ``encoder`` are folders, .gguf files or hub ids,
+        ``graph_url`` is a server's address such as bolt://host:7687.
 
-        Raises DataFolderError.
+        Raises DataFolderError, InvalidGraphUrl.
         """
+        self._server = None if graph_url is None else GraphServer(graph_url)
         self.path = Path(path).expanduser()
         self._model_spec = model
         self._encoder_spec = encoder
@@ -62,9 +71,11 @@ class Workspace:
 
     def graphs(self) -> list[str]:
         """Names of the graphs, sorted; ``default`` is always among them."""
-        folders = [entry for entry in (self.path / "graphs").iterdir() if entry.is_dir()]
-        kept = {folder.name for folder in folders if _NAME.fullmatch(folder.name)}
-        return sorted(kept | {DEFAULT_GRAPH})
+        if self._server is not None:
+            found = self._server.graphs()
+        else:
+            found = [each.name for each in (self.path / "graphs").iterdir() if each.is_dir()]
+        return sorted({name for name in found if _NAME.fullmatch(name)} | {DEFAULT_GRAPH})
 
     def graph(self, name: str = DEFAULT_GRAPH, *, create: bool = False) -> Dysk:
         """One graph, the same object at every call. Raises NotFound unless it exists or ``create``
@@ -73,7 +84,7 @@ class Workspace:
         with self._lock:
             if name not in self._graphs:
                 folder = self.folder(name)
-                if not (create or name == DEFAULT_GRAPH or folder.is_dir()):
+                if not (create or self._exists(name)):
                     raise NotFound(f"there is no graph {name!r}: create it first")
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
@@ -81,20 +92,27 @@ class Workspace:
                     raise DataFolderError(
                         f"{folder} cannot be made ({error.strerror}): check the data folder"
                     ) from error
-                self._graphs[name] = Dysk(name, SQLiteStore(folder / "graph.db"), self)
+                store = (
+                    SQLiteStore(folder / "graph.db")
+                    if self._server is None
+                    else self._server.store(name)
+                )
+                self._graphs[name] = Dysk(name, store, self)
             return self._graphs[name]
 
     def delete(self, name: str) -> None:
-        """Close a graph and remove its files. ``default`` is there again, empty, when next asked
-        for. Raises NotFound, DataFolderError.
+        """Close a graph and remove it and its files. ``default`` is there again, empty, when next
+        asked for. Raises NotFound, DataFolderError, StoreUnavailable.
         """
         with self._lock:
             folder = self.folder(name)
-            if not folder.is_dir() and name != DEFAULT_GRAPH:
+            if not self._exists(name):
                 raise NotFound(f"there is no graph {name!r}")
             opened = self._graphs.pop(name, None)
             if opened is not None:
                 opened.release()
+            if self._server is not None:
+                self._server.delete(name)
             try:
                 if folder.is_dir():
                     shutil.rmtree(folder)
@@ -102,6 +120,11 @@ class Workspace:
                 raise DataFolderError(
                     f"{folder} cannot be removed ({error.strerror}): check the data folder"
                 ) from error
+
+    def _exists(self, name: str) -> bool:
+        if name == DEFAULT_GRAPH:
+            return True
+        return self.folder(name).is_dir() if self._server is None else name in self.graphs()
 
     # -- models ---------------------------------------------------------------------------------
 
@@ -183,6 +206,8 @@ class Workspace:
             for graph in self._graphs.values():
                 graph.close()
             self._graphs.clear()
+        if self._server is not None:
+            self._server.close()
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,7 @@ from graph.plan import make_plan
 from graph.store import Change, Commit, Compaction, Receipt
 from graph.validate import check_batch
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2
 """How often ``wait`` looks for commits of other processes."""
 PATIENCE_SECONDS = 30.0
 """How long an operation goes on trying while the server is gone or others are in the way."""

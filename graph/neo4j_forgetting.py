@@ -81,9 +81,12 @@ def delete_graph(connection: Connection, graph: str) -> None:
     for label in LABELS:
         statement = f"""MATCH (n:{label}) WHERE n.graph = $graph
             WITH n LIMIT $most DETACH DELETE n RETURN count(*) AS deleted"""
-        while connection.write(
-            lambda run, s=statement: run(s, graph=graph, most=SWEEP)  # type: ignore[misc]
-        )[0]["deleted"]:
+
+        def sweep(run: Run, statement: str = statement) -> int:
+            deleted: int = run(statement, graph=graph, most=SWEEP)[0]["deleted"]
+            return deleted
+
+        while connection.write(sweep) == SWEEP:
             pass
     connection.write(lambda run: run("MATCH (g:FactGraph {name: $graph}) DELETE g", graph=graph))
 

@@ -14,7 +14,12 @@ def main() -> None:
     """Read ``DYSK_…``, open the data folder, serve."""
     try:
         settings = read()
-        workspace = Workspace(settings.data, model=settings.model, encoder=settings.encoder)
+        workspace = Workspace(
+            settings.data,
+            model=settings.model,
+            encoder=settings.encoder,
+            graph_url=settings.graph_url,
+        )
         serve(workspace, settings)
     except DyskError as error:
         sys.exit(f"dysk cannot serve: {error}")

@@ -34,6 +34,7 @@ def serve(
     chosen = command_line.of(context)
     given: dict[str, Any] = {"host": host, "port": port}
     given |= {"data": chosen.data, "model": chosen.model, "encoder": chosen.encoder}
+    given["graph_url"] = chosen.graph_url
     run.serve(
         chosen.workspace(),
         settings.read(**{name: value for name, value in given.items() if value is not None}),

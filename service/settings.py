@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     )
     model: str | None = Field(default=None, description="Language model: a path or a hub name.")
     encoder: str | None = Field(default=None, description="Sentence encoder: a path or a hub name.")
+    graph_url: str | None = Field(
+        default=None,
+        description="Neo4j server that holds the graphs instead of the data folder, such as "
+        "bolt://127.0.0.1:7687; its password is NEO4J_PASSWORD.",
+    )
     max_body_bytes: int = Field(
         default=8 * 2**20,
         ge=1024,

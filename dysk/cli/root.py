@@ -95,6 +95,14 @@ def options(
         str | None,
         typer.Option(envvar="DYSK_ENCODER", help="Sentence encoder: a folder or hub id."),
     ] = None,
+    graph_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DYSK_GRAPH_URL",
+            help="Neo4j server that holds the graphs instead, such as bolt://127.0.0.1:7687; "
+            "NEO4J_PASSWORD in the environment.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
@@ -107,6 +115,7 @@ def options(
         output=output,
         model=model,
         encoder=encoder,
+        graph_url=graph_url,
         origins=origins(context),
     )
 

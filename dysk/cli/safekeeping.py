@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dysk.cli import output, settings
+from dysk.cli.errors import InputError
 from graph.sqlite_verify import Verification
 
 _PANEL = "Look after it"
@@ -29,7 +30,7 @@ def backup(
 
     chosen = settings.of(context)
     with output.working("backing up") as tell:
-        made = back_up(chosen.data, folder, _graph(chosen), tell)
+        made = back_up(_data(chosen), folder, _graph(chosen), tell)
     if chosen.as_json:
         record = {"folder": str(folder), "graphs": [asdict(each) for each in made]}
         output.print_json(record)
@@ -51,7 +52,7 @@ def restore(
 
     chosen = settings.of(context)
     with output.working("restoring") as tell:
-        restored = bring_back(folder, chosen.data, _graph(chosen), name=name, progress=tell)
+        restored = bring_back(folder, _data(chosen), _graph(chosen), name=name, progress=tell)
     if chosen.as_json:
         graphs = [
             {"graph": graph, "revision": each.revision, "facts": each.facts}
@@ -76,7 +77,7 @@ def verify(
     chosen = settings.of(context)
     with output.working("checking") as tell:
         if folder is None:
-            found = verify_data(chosen.data, _graph(chosen), tell)
+            found = verify_data(_data(chosen), _graph(chosen), tell)
         else:
             found = verify_backup(folder, _graph(chosen), tell)
     sound = not any(each.problems for each in found.values())
@@ -100,6 +101,16 @@ def _show(graph: str, found: Verification) -> None:
             "  bytes of erased facts are still there: they go when the programs that read the file "
             "from before have ended, and dysk next opens it"
         )
+
+
+def _data(chosen: settings.Settings) -> Path:
+    """The data folder, which holds the graphs: those of a server are for its own tools to keep."""
+    if chosen.graph_url is not None:
+        raise InputError(
+            f"the graphs are on {chosen.graph_url}: back them up and check them with that server's "
+            "tools, such as neo4j-admin"
+        )
+    return chosen.data
 
 
 def _graph(chosen: settings.Settings) -> str | None:

@@ -33,6 +33,7 @@ class Settings:
     model: str | None
     encoder: str | None
     origins: Mapping[str, str]
+    graph_url: str | None = None
 
     @property
     def as_json(self) -> bool:
@@ -40,10 +41,17 @@ class Settings:
         return self.output is Output.json
 
     def workspace(self, data: Path | None = None) -> Workspace:
-        """The data folder, opened without loading any model. Raises DataFolderError."""
+        """The data folder, opened without loading any model; another one than the chosen holds its
+        graphs itself. Raises DataFolderError, InvalidGraphUrl.
+        """
         from dysk.workspace import Workspace
 
-        return Workspace(data or self.data, model=self.model, encoder=self.encoder)
+        return Workspace(
+            data or self.data,
+            model=self.model,
+            encoder=self.encoder,
+            graph_url=self.graph_url if data is None else None,
+        )
 
     @contextmanager
     def opened(self, *, create: bool = False) -> Iterator[Dysk]:

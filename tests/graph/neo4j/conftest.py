@@ -22,6 +22,12 @@ class Address:
     password: str
     database: str | None
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to use it."""
+        database = {} if self.database is None else {"NEO4J_DATABASE": self.database}
+        return os.environ | {"NEO4J_USER": self.user, "NEO4J_PASSWORD": self.password} | database
+
     def connect(self, uri: str | None = None, *, patience: float = 30.0) -> Neo4jServer:
         return Neo4jServer(
             uri or self.uri, self.user, self.password, database=self.database, patience=patience
