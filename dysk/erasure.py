@@ -1,4 +1,4 @@
-"""What erasure reaches outside the store while no model is loaded: the vectors kept on disk."""
+"""Erasure beyond the store: the vectors kept on disk, reached without a model, and what waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from graph import FactStore, NotFound
+from graph import FactStore, NotFound, SQLiteStore
 
 
 def forget_names(store: FactStore, fact_ids: Iterable[str], vectors: Path) -> None:
@@ -25,3 +25,10 @@ def forget_names(store: FactStore, fact_ids: Iterable[str], vectors: Path) -> No
                 for version in snapshot.history(fact_id):
                     names |= {version.subject, spell_out(version.relation)}
     forget_texts(vectors, names)
+
+
+def bytes_remain(store: FactStore) -> bool:
+    """True while bytes of erased facts are left, because another program reads the store's file
+    from before. They go when it lets go.
+    """
+    return isinstance(store, SQLiteStore) and store.unscrubbed

@@ -10,7 +10,8 @@ import typer
 
 from dysk.cli import settings
 from dysk.cli.errors import InputError
-from dysk.cli.output import print_compaction, print_receipt
+from dysk.cli.output import print_compaction, print_receipt, say
+from dysk.erasure import bytes_remain
 from graph.fact import Correct
 
 _PANEL = "Write"
@@ -136,7 +137,13 @@ def erase(context: typer.Context, fact_id: FactId) -> None:
     chosen = settings.of(context)
     with chosen.opened() as graph:
         receipt = graph.erase(fact_id)
+        waits = bytes_remain(graph.store)
     print_receipt(receipt, as_json=chosen.as_json)
+    if waits:
+        say(
+            "another program reads the graph's file from before: the bytes go when it has ended "
+            "and dysk next opens the graph; `dysk verify` says if any are left"
+        )
 
 
 def relation(
