@@ -36,9 +36,10 @@ from graph import (
     SetRelation,
     Snapshot,
     Status,
+    interchange,
     parse_date,
 )
-from graph.interchange import ImportReport, csv, jsonl
+from graph.interchange import ExportFormat, ImportFormat, ImportReport
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from dysk.retrieval.encoder import CachedEncoder
     from dysk.sync import Syncer
     from dysk.workspace import Workspace
-
-Format = Literal["jsonl", "csv"]
 
 
 class Dysk:
@@ -256,20 +255,30 @@ class Dysk:
         self,
         lines: Iterable[bytes],
         *,
-        format: Format = "jsonl",
+        format: ImportFormat = "jsonl",
         extra_attributes: bool = False,
+        columns: Mapping[str, str] | None = None,
+        language: str = "en",
         progress: Callable[[int], None] | None = None,
     ) -> ImportReport:
-        """Add facts from lines of JSON or CSV; bad lines are reported and the rest goes in."""
-        load = jsonl.load if format == "jsonl" else csv.load
-        extra: Literal["attributes", "reject"] = "attributes" if extra_attributes else "reject"
-        return load(self.store, lines, extra=extra, progress=progress)
+        """Add the facts of a file's lines; bad lines are reported and the rest goes in.
 
-    def export_lines(self, *, format: Format = "jsonl", as_of: str | None = None) -> Iterator[str]:
-        """Lines that ``import_lines`` reads back; JSON Lines are lossless."""
-        writer = jsonl if format == "jsonl" else csv
+        ``columns`` maps names in the header of a CSV table to fields. ``language`` is that of the
+        names to take from RDF and Wikidata.
+        """
+        extra: Literal["attributes", "reject"] = "attributes" if extra_attributes else "reject"
+        read = interchange.read(format, lines, extra=extra, columns=columns, language=language)
+        return interchange.load_commands(self.store, read, progress=progress)
+
+    def export_lines(
+        self, *, format: ExportFormat = "jsonl", as_of: str | None = None
+    ) -> Iterator[str]:
+        """The graph in lines without their ends. ``import_lines`` reads all formats back but
+        GraphML; CSV leaves the settings of relations behind.
+        """
+        period = None if as_of is None else parse_date(as_of)
         with self.store.snapshot() as snapshot:
-            yield from writer.dump(snapshot, None if as_of is None else parse_date(as_of))
+            yield from interchange.dump(format, snapshot, period)
 
     # -- asking ---------------------------------------------------------------------------------
 

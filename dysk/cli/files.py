@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-import gzip
-import os
 import sys
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from io import BufferedReader, RawIOBase
+from io import BufferedReader
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dysk.cli import output, settings
 from dysk.cli.errors import BAD_INPUT, InputError
+from dysk.cli.streams import opened, rewindable, with_progress, write
+from graph.interchange import (
+    ExportFormat,
+    ImportFormat,
+    ImportReport,
+    recognise,
+    recognise_target,
+    unpack,
+)
+
+if TYPE_CHECKING:
+    from dysk.client import Dysk
 
 _PANEL = "Files"
-_GZIP = b"\x1f\x8b"
 
 
-class Format(StrEnum):
-    """What a file is written in."""
+class Source(StrEnum):
+    """What a file to import is written in."""
 
+    auto = "auto"
     jsonl = "jsonl"
     csv = "csv"
+    ntriples = "ntriples"
+    turtle = "turtle"
+    wikidata = "wikidata"
+
+
+class Target(StrEnum):
+    """What a file to export is written in."""
+
+    auto = "auto"
+    jsonl = "jsonl"
+    csv = "csv"
+    ntriples = "ntriples"
+    turtle = "turtle"
+    graphml = "graphml"
 
 
 def register(app: typer.Typer) -> None:
@@ -38,143 +60,128 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="The file, plain or gzip; - is stdin.")],
-    format: Annotated[Format | None, typer.Option(help="Default: by the name, else jsonl.")] = None,
+    file: Annotated[str, typer.Argument(help="The file, plain, gzip or bzip2; - is stdin.")],
+    format: Annotated[
+        Source, typer.Option(help="auto: by the name, else by the first line.")
+    ] = Source.auto,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Call a line with an unknown field bad; else it is kept."),
+        typer.Option(
+            "--strict",
+            help="Write nothing if a line is bad. Unknown fields, else kept, are then bad too.",
+        ),
     ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FIELD", help="What a column of a CSV table holds."),
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Language of the names to take from RDF and Wikidata.")
+    ] = "en",
 ) -> None:
-    """Bring in the facts of a JSON Lines or CSV file; bad lines are named and left out."""
+    """Bring in the facts of a file; bad lines are named and left out."""
     chosen = settings.of(context)
-    with _opened(file) as (stream, size), chosen.opened(create=True) as graph:
-        report = graph.import_lines(
-            _with_progress(_lines(stream, file), stream, size),
-            format=_format(file, format).value,
-            extra_attributes=not strict,
+    columns = dict(_column(each) for each in column or ())
+    with opened(file) as (stream, size), chosen.workspace() as workspace:
+        reading = _Reading(file, stream, size, format, strict, columns, language)
+        if strict:
+            from dysk.rehearsal import rehearsed
+
+            with rewindable(stream) as again, rehearsed(workspace, chosen.graph) as copy:
+                reading = replace(reading, stream=again)
+                start, revision = again.tell(), copy.store.revision
+                tried = reading.into(copy, "checking")
+                if tried.bad_total:
+                    report = replace(tried, added=0, unchanged=0, skipped=0, revision=revision)
+                    _show(file, report, as_json=chosen.as_json)
+                    output.say("nothing was written")
+                    raise typer.Exit(BAD_INPUT)
+                again.seek(start)
+                report = reading.into(workspace.graph(chosen.graph, create=True), "importing")
+        else:
+            report = reading.into(workspace.graph(chosen.graph, create=True), "importing")
+    _show(file, report, as_json=chosen.as_json)
+    if report.bad_total:
+        raise typer.Exit(BAD_INPUT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file, and how it is to be read."""
+
+    file: str
+    stream: BufferedReader
+    size: int | None
+    format: Source
+    strict: bool
+    columns: dict[str, str]
+    language: str
+
+    def into(self, graph: Dysk, message: str) -> ImportReport:
+        """Read the stream from where it is, and add its facts."""
+        lines = with_progress(unpack(self.stream, self.file), self.stream, self.size, message)
+        first = next(lines, b"")
+        said = None if self.format is Source.auto else cast("ImportFormat", self.format.value)
+        return graph.import_lines(
+            chain((first,), lines),
+            format=said or recognise(self.file, first),
+            extra_attributes=not self.strict,
+            columns=self.columns,
+            language=self.language,
         )
+
+
+def export(
+    context: typer.Context,
+    file: Annotated[
+        str, typer.Argument(help="Where to; - is stdout, .gz and .bz2 are compressed.")
+    ] = "-",
+    format: Annotated[Target, typer.Option(help="auto: by the name, else jsonl.")] = Target.auto,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only facts that held then.")
+    ] = None,
+) -> None:
+    """Write the graph out; JSON Lines and RDF come back in without loss."""
+    chosen = settings.of(context)
+    with chosen.opened() as graph:
+        said = None if format is Target.auto else cast("ExportFormat", format.value)
+        lines = graph.export_lines(format=said or recognise_target(file), as_of=as_of)
+        if file == "-":
+            for line in lines:
+                sys.stdout.write(f"{line}\n")
+            return
+        count = write(Path(file), lines)
+    output.say(f"{count} lines written to {file}")
+
+
+def _column(given: str) -> tuple[str, str]:
+    name, equals, field = given.rpartition("=")
+    if not equals:
+        raise InputError(f"--column {given} names no field: write it as NAME=FIELD")
+    return name, field
+
+
+def _show(file: str, report: ImportReport, *, as_json: bool) -> None:
+    """The bad lines on stderr, and what became of the file on stdout."""
     for line in report.bad:
         output.say(f"{file}, line {line.number}: {line.reason}")
     unnamed = report.bad_total - len(report.bad)
     if unnamed:
         output.say(f"… and {unnamed} more bad lines")
-    if chosen.as_json:
+    if as_json:
         output.print_json(
             {
                 "added": report.added,
                 "unchanged": report.unchanged,
+                "skipped": report.skipped,
                 "bad": [{"line": line.number, "reason": line.reason} for line in report.bad],
                 "bad_total": report.bad_total,
                 "revision": report.revision,
             }
         )
-    else:
-        output.out().print(
-            f"{report.added} added, {report.unchanged} unchanged, {report.bad_total} bad, "
-            f"at revision {report.revision}"
-        )
-    if report.bad_total:
-        raise typer.Exit(BAD_INPUT)
-
-
-def export(
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(help="Where to; - is stdout, .gz is compressed.")] = "-",
-    format: Annotated[Format | None, typer.Option(help="Default: by the name, else jsonl.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only facts that held then.")
-    ] = None,
-) -> None:
-    """Write the graph out; JSON Lines comes back in without loss."""
-    chosen = settings.of(context)
-    with chosen.opened() as graph:
-        lines = graph.export_lines(format=_format(file, format).value, as_of=as_of)
-        if file == "-":
-            for line in lines:
-                sys.stdout.write(f"{line}\n")
-            return
-        count = _write(Path(file), lines)
-    output.say(f"{count} lines written to {file}")
-
-
-def _format(file: str, given: Format | None) -> Format:
-    if given is not None:
-        return given
-    return Format.csv if file.removesuffix(".gz").endswith(".csv") else Format.jsonl
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[tuple[BufferedReader, int | None]]:
-    """The raw bytes of a file or of stdin, and how many there are, where that is known."""
-    if file == "-":
-        yield BufferedReader(cast("RawIOBase", sys.stdin.buffer)), None
         return
-    path = Path(file)
-    try:
-        stream = path.open("rb")
-    except FileNotFoundError:
-        raise InputError(f"there is no file {file}: check the path, or give - for stdin") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from None
-    with stream:
-        yield stream, path.stat().st_size or None  # a pipe has no size
-
-
-def _lines(stream: BufferedReader, name: str) -> Iterator[bytes]:
-    """Lines, unpacked if the first bytes say gzip. Raises InputError when the file breaks off."""
-    if not stream.peek(2).startswith(_GZIP):
-        yield from stream
-        return
-    try:
-        with gzip.open(stream) as unpacked:
-            yield from unpacked
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise InputError(
-            f"{name} is not a whole gzip file, and lines before the break may be stored: "
-            "fetch the file again and import it, what is stored is not stored twice"
-        ) from None
-
-
-def _with_progress(
-    lines: Iterable[bytes], stream: BufferedReader, size: int | None
-) -> Iterator[bytes]:
-    """The same lines, with a bar on stderr where that is a terminal; bytes read move it."""
-    console = output.err()
-    if not console.is_terminal:
-        yield from lines
-        return
-    columns = (TextColumn("importing"), BarColumn(), TextColumn("{task.fields[lines]} lines"))
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("import", total=size, lines=0)
-        for count, line in enumerate(lines, start=1):
-            yield line
-            if count % 100 == 0:
-                read = stream.tell() if size is not None else 0
-                progress.update(task, completed=read, lines=count)
-
-
-def _write(path: Path, lines: Iterable[str]) -> int:
-    """Write all lines, or leave the old file as it was; returns how many. Raises InputError."""
-    if path.exists() and not path.is_file():  # a pipe or a device is not replaced
-        return _fill(path, path.suffix, lines)
-    target = path.resolve()
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        count = _fill(scratch, path.suffix, lines)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
-    return count
-
-
-def _fill(path: Path, suffix: str, lines: Iterable[str]) -> int:
-    count = 0
-    opened = gzip.open if suffix == ".gz" else open
-    try:
-        with opened(path, "wt", encoding="utf-8") as target:
-            for line in lines:
-                target.write(f"{line}\n")
-                count += 1
-    except OSError as error:
-        raise InputError(f"cannot write in {path.parent}: {error.strerror}") from None
-    return count
+    skipped = f"{report.skipped} left out, " if report.skipped else ""
+    output.out().print(
+        f"{report.added} added, {report.unchanged} unchanged, {skipped}{report.bad_total} bad, "
+        f"at revision {report.revision}"
+    )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from graph.errors import InvalidFact
 from graph.fact import Command
+from graph.interchange.errors import UnreadableFile
 from graph.interchange.jsonl import records
 from graph.interchange.loading import BadLine, ImportReport, Numbered, load_commands, reason
 from graph.interchange.records import FACT_FIELDS, Extra, to_command
@@ -31,14 +32,18 @@ def read(
     """Each row's command or what is wrong with it, numbered by the line where the row ends.
 
     ``columns`` maps names in the header to fields. ``extra`` says what becomes of other columns.
+    Raises UnreadableFile where two columns have the same name.
     """
     reader = csv.reader(_decoded(lines), strict=True)
     header: list[str] | None = None
     while True:
+        begin = reader.line_num + 1
         try:
             row = next(reader, None)
         except csv.Error as error:
-            yield reader.line_num, BadLine(reader.line_num, f"the line is not CSV: {error}")
+            # An open quote goes on to the next one, or as far as a cell may.
+            which = "line is" if begin == reader.line_num else f"row from line {begin} on is"
+            yield reader.line_num, BadLine(reader.line_num, f"the {which} not CSV: {error}")
             continue
         if row is None:
             return
@@ -47,6 +52,9 @@ def read(
         if header is None:
             names = [name.strip() for name in row]
             header = [(columns or {}).get(name, name) for name in names]
+            twice = {name for name in header if name and header.count(name) > 1}
+            if twice:
+                raise UnreadableFile(f"two columns are called {min(twice)!r}: rename one of them")
             continue
         yield reader.line_num, _command(reader.line_num, header, row, extra)
 

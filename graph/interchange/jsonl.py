@@ -15,12 +15,15 @@ from dataclasses import replace
 
 from graph.errors import InvalidFact
 from graph.fact import Command, Fact, Relation, Statement
+from graph.interchange.lines import too_long
 from graph.interchange.loading import BadLine, ImportReport, Numbered, load_commands, reason
 from graph.interchange.records import Extra, to_command, to_record
 from graph.interval import Period
 from graph.store import FactStore, Snapshot
 
 _BOM = b"\xef\xbb\xbf"
+_REMEMBERED = 1 << 16
+"""Entities whose aliases are not written again."""
 
 
 def read(lines: Iterable[bytes], *, extra: Extra = "reject") -> Iterator[Numbered]:
@@ -57,21 +60,33 @@ def dump(snapshot: Snapshot, as_of: Period | None = None) -> Iterator[str]:
     behind. With ``as_of`` only the facts that hold then are written, each with the end that it has,
     since the facts that closed them may be missing.
     """
-    for relation in snapshot.relations():
-        if relation != Relation(relation.name):
-            yield _line(_settings(relation))
+    for settings in settings_records(snapshot):
+        yield _line(settings)
     for record in records(snapshot, as_of):
         yield _line(record)
 
 
+def settings_records(snapshot: Snapshot) -> Iterator[dict[str, object]]:
+    """The records of the relations that have settings."""
+    for relation in snapshot.relations():
+        if relation != Relation(relation.name):
+            yield _settings(relation)
+
+
 def records(snapshot: Snapshot, as_of: Period | None) -> Iterator[dict[str, object]]:
-    """The records of the facts; an entity's aliases go with the first fact that names it."""
+    """The records of the facts; an entity's aliases go with the first fact that names it.
+
+    They come again after very many entities, which changes nothing: to remember every entity would
+    take memory that grows with the graph.
+    """
     cardinalities = {relation.name: relation.cardinality for relation in snapshot.relations()}
     named: set[str] = set()
 
     def aliases(entity: str) -> tuple[str, ...]:
         if entity in named:
             return ()
+        if len(named) >= _REMEMBERED:
+            named.clear()
         named.add(entity)
         return snapshot.aliases(entity)
 
@@ -101,8 +116,11 @@ def _settings(relation: Relation) -> dict[str, object]:
 
 
 def _command(number: int, line: bytes, extra: Extra) -> Command | BadLine:
+    too_much = too_long(line)
+    if too_much is not None:
+        return BadLine(number, too_much)
     try:
-        record = json.loads(line.decode("utf-8"), parse_constant=_refuse)
+        record = _DECODER.decode(line.decode("utf-8"))
         return to_command(record, extra)
     except UnicodeDecodeError as error:
         return BadLine(number, f"the line is not UTF-8: {error.reason} at byte {error.start}")
@@ -116,6 +134,9 @@ def _command(number: int, line: bytes, extra: Extra) -> Command | BadLine:
 
 def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _line(record: dict[str, object]) -> str:

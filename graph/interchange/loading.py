@@ -23,11 +23,19 @@ class BadLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A statement that is read rightly and means no fact, such as a deprecated one, and why."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImportReport:
     """What became of a file's facts.
 
     ``bad`` holds the first bad lines, ``bad_total`` counts all. ``revision`` is the store's after
-    it.
+    it. ``skipped`` counts statements that mean no fact.
     """
 
     added: int
@@ -35,9 +43,10 @@ class ImportReport:
     bad: list[BadLine]
     bad_total: int
     revision: int
+    skipped: int = 0
 
 
-Numbered = tuple[int, Command | BadLine]
+Numbered = tuple[int, Command | BadLine | Skipped]
 """A line's number, and the command it means or why it means none."""
 
 
@@ -61,6 +70,8 @@ def load_commands(
         for number, line in chunk:
             if isinstance(line, BadLine):
                 loader.tell(line)
+            elif isinstance(line, Skipped):
+                loader.skipped += 1
             else:
                 commands.append((number, line))
         loader.apply(commands)
@@ -77,6 +88,7 @@ class _Loader:
         self._unchanged = 0
         self._bad: list[BadLine] = []
         self._bad_total = 0
+        self.skipped = 0
 
     def apply(self, commands: list[tuple[int, Command]]) -> None:
         """Apply what can be: a command that the store refuses ends the batch before it."""
@@ -103,7 +115,8 @@ class _Loader:
 
     def report(self) -> ImportReport:
         revision = self._store.revision
-        return ImportReport(self._added, self._unchanged, self._bad, self._bad_total, revision)
+        counts = (self._added, self._unchanged, self._bad, self._bad_total)
+        return ImportReport(*counts, revision, self.skipped)
 
     def _count(self, commands: list[tuple[int, Command]], receipt: Receipt) -> None:
         for (_, command), item in zip(commands, receipt.items, strict=True):
