@@ -22,7 +22,9 @@ def _erase_fact(connection: sqlite3.Connection, fact: int) -> None:
         "SELECT subject, object, relation FROM versions WHERE fact = ?", (fact,)
     ).fetchall()
     connection.execute(
-        "UPDATE changes SET kind = 'erase', before = NULL, after = NULL WHERE fact = ?", (fact,)
+        """UPDATE changes SET kind = 'erase', before = NULL, after = NULL
+           WHERE fact = :fact AND revision IN (SELECT revision FROM versions WHERE fact = :fact)""",
+        {"fact": fact},
     )
     connection.execute("DELETE FROM versions WHERE fact = ?", (fact,))
     for entity in sorted({key for row in rows for key in row[:2]}):

@@ -69,7 +69,7 @@ def read_slots(
     for row in connection.execute(
         f"""SELECT v.subject, v.relation, v.fact, {FACT} FROM json_each(?) j
             CROSS JOIN versions v ON v.version IN (
-                SELECT version FROM versions INDEXED BY versions_current
+                SELECT version FROM versions INDEXED BY versions_by_slot
                 WHERE until = {CURRENT} AND subject = json_extract(j.value, '$[0]')
                     AND relation = json_extract(j.value, '$[1]') LIMIT {FEW + 1})
             {JOINS} ORDER BY v.fact""",

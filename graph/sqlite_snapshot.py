@@ -251,11 +251,13 @@ class SQLiteSnapshot:
         self, side: str, pairs: Sequence[tuple[str, str]], as_of: Period | None
     ) -> Iterator[Fact]:
         """Facts with these (subject or object, relation), pair by pair, latest start first."""
+        index = "slot" if side == "subject" else "object"
         rows = self._read(
             f"""SELECT {FACT} FROM json_each(:pairs) p
                 CROSS JOIN entities ps ON ps.name = json_extract(p.value, '$[0]')
                 CROSS JOIN relations pr ON pr.name = json_extract(p.value, '$[1]')
-                CROSS JOIN versions v ON v.{side} = ps.entity AND v.relation = pr.relation {JOINS}
+                CROSS JOIN versions v INDEXED BY versions_by_{index}
+                    ON v.{side} = ps.entity AND v.relation = pr.relation {JOINS}
                 WHERE {KNOWN} AND {HOLDS} ORDER BY p.key, v.begins DESC, v.fact DESC""",
             pairs=json.dumps(pairs),
             **_bounds(as_of),

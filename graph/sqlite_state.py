@@ -22,7 +22,7 @@ _ENTITY = "(SELECT entity FROM entities WHERE name = ?)"
 _RELATION = "(SELECT relation FROM relations WHERE name = ?)"
 _IN_SLOT = f"""v.until = {CURRENT}
     AND v.subject = {_ENTITY} AND v.relation = {_RELATION} AND v.exclusive = ?"""
-_CURRENT_IN_SLOT = f"versions v INDEXED BY versions_current WHERE {_IN_SLOT}"
+_CURRENT_IN_SLOT = f"versions v INDEXED BY versions_by_slot WHERE {_IN_SLOT}"
 _CHANGES = (End, Correct, Retract, Erase)
 
 
@@ -193,8 +193,9 @@ class SQLiteState:
         own = [add.id for add in adds if add.id is not None]
         self._known = self._entries_of([*changed, *own])
         self.keys.look_up(ENTITIES, (name for add in adds for name in (add.subject, add.object)))
-        facts = [entry.fact for entry in self._known.values() if entry is not None]
-        slots = {(each.subject, each.relation) for each in (*adds, *facts)}
+        slots = {(add.subject, add.relation) for add in adds}
+        known = (entry.fact for entry in self._known.values() if entry is not None)
+        slots.update((fact.subject, fact.relation) for fact in known)
         self._short = read_slots(self._connection, self.keys, slots)
 
     def _entries_of(self, ids: Sequence[str]) -> dict[int, Entry | None]:
@@ -228,7 +229,7 @@ class SQLiteState:
     ) -> Iterator[Entry]:
         """Facts of a slot that are exclusive, or not, read from the index as they are needed."""
         rows = self._connection.execute(
-            f"SELECT v.fact, {FACT} FROM versions v INDEXED BY versions_current {JOINS} "
+            f"SELECT v.fact, {FACT} FROM versions v INDEXED BY versions_by_slot {JOINS} "
             f"WHERE {_IN_SLOT} AND {where}",
             (*slot, exclusive, *values),
         )
