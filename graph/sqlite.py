@@ -145,7 +145,8 @@ class SQLiteStore:
             with write_transaction(self._writer):
                 check_revision(before, 0, _latest(self._writer))
                 compaction = compact(self._writer, before)
-            self._scrub()
+            if is_unscrubbed(self._writer):
+                self._scrubber.scrub(compacted=True)
             return compaction
 
     def wait(self, since: int, timeout: float) -> bool:

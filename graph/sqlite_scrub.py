@@ -37,14 +37,17 @@ class Scrubber:
         self._path = path
         self._writing = writing
         self._rewritten = 0
+        self._owed = False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def scrub(self) -> None:
+    def scrub(self, *, compacted: bool = False) -> None:
         """Scrub now, or begin to try again and again. The caller holds ``writing``.
 
+        A compaction makes no revision, by which it could be told from what was scrubbed before.
         An erasure stands without it: neither a full disk nor a busy file is an error.
         """
+        self._owed = self._owed or compacted
         if self.attempt(PATIENCE_SECONDS if self._thread is None else 0.0):
             return
         if self._thread is None and not self._closed.is_set():
@@ -59,11 +62,11 @@ class Scrubber:
         ):
             # Read first: what others erase from here on has to wait for the next round.
             (through,) = connection.execute("SELECT max(revision) FROM unscrubbed").fetchone()
-            if through is None:
+            if through is None and not self._owed:
                 return True
-            if through > self._rewritten:
+            if self._owed or through > self._rewritten:
                 connection.execute("VACUUM")
-                self._rewritten = through
+                self._owed, self._rewritten = False, through or 0
             connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             if not busy:

@@ -184,6 +184,31 @@ def test_an_erasure_during_anothers_scrub_is_not_taken_for_scrubbed(
         assert b"secret" not in bytes_of(tmp_path)
 
 
+def test_a_compaction_after_an_erasure_rewrites_the_file_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr("graph.sqlite_scrub.connect", traced)
+    with SQLiteStore(tmp_path / "facts.db") as store:
+        store.apply([Add("a", "b", "old words", id="f"), Add("x", "y", "z", id="g")])
+        store.apply([Correct("f", {"object": "new words"})])
+        store.apply([Erase("g")])
+        assert statements.count("VACUUM") == 1
+        # The compaction reaches back to a revision at which all was scrubbed long ago.
+        store.compact(before=2)
+        assert statements.count("VACUUM") == 2
+        assert not store.unscrubbed
+        assert b"old words" not in bytes_of(tmp_path)
+        store.compact(before=2)
+        assert statements.count("VACUUM") == 2
+
+
 KILL = """
     import os, resource, signal, sqlite3, sys
     from graph import Erase, SQLiteStore, sqlite_scrub
