@@ -50,6 +50,7 @@ class Workspace:
 
         Raises DataFolderError, InvalidGraphUrl.
         """
+        self.graph_url = graph_url
         self._server = None if graph_url is None else GraphServer(graph_url)
         self.path = Path(path).expanduser()
         self._model_spec = model

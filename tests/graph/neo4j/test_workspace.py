@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from dysk.cli import app
 from dysk.workspace import Workspace
-from graph import NotFound
+from graph import Add, NotFound
 from graph.neo4j import Neo4jServer
 from service.settings import read
 from tests.graph.neo4j.conftest import Address
@@ -59,6 +60,23 @@ def test_the_verbs_work_on_the_server(address: Address, tmp_path: Path, name: st
     assert (status, "London" in timeline) == (0, True)
     status, refused = dysk("backup", str(tmp_path / "copy"))
     assert (status, "neo4j-admin" in refused) == (2, True)
+
+
+def test_a_strict_import_is_tried_on_a_copy_of_what_the_server_has(
+    address: Address, tmp_path: Path, name: str, server: Neo4jServer
+) -> None:
+    store = server.graph(name)
+    store.apply([Add("UK", "capital", "London", id="c")])
+    file = tmp_path / "facts.jsonl"
+    lines = [
+        {"subject": "France", "relation": "capital", "object": "Paris"},
+        {"subject": "UK", "relation": "capital", "object": "Leeds", "id": "c"},
+    ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    options = ["--data", str(tmp_path), "--graph-url", address.uri, "--graph", name]
+    result = CliRunner().invoke(app, [*options, "import", str(file), "--strict"])
+    assert (result.exit_code, "line 2" in result.output) == (2, True)
+    assert store.revision == 1
 
 
 def test_a_process_is_told_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
