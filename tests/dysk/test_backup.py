@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from dysk import Dysk, Workspace
 from dysk.backup import MANIFEST, back_up, graphs_in, restore
 from dysk.errors import BackupError, DataFolderError
 from dysk.soundness import verify_backup, verify_data
-from graph import Add, NotFound, StoreCorrupt
+from graph import Add, NotFound, StoreCorrupt, migrations
 from tests.dysk.engines import added
 
 
@@ -179,6 +181,29 @@ def test_a_damaged_store_is_backed_up_and_refused_where_it_is_read(
     assert verify_backup(tmp_path / "backup")["other"].problems
     with pytest.raises(StoreCorrupt, match="looked up by other dates"):
         restore(tmp_path / "backup", tmp_path / "new")
+
+
+def test_a_backup_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "graphs" / "default" / "graph.db"
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in migrations._STEPS[0]:
+            connection.execute(statement)
+        connection.executescript(
+            f"""PRAGMA application_id = {migrations.APPLICATION_ID}; PRAGMA user_version = 1;
+                INSERT INTO commits VALUES (1, 1763985600);
+                INSERT INTO relations VALUES (1, 'king');
+                INSERT INTO settings VALUES (1, 1, 'one', NULL);
+                INSERT INTO changes (revision, position, kind, relation)
+                    VALUES (1, 0, 'relation', 1)"""
+        )
+    (made,) = back_up(tmp_path / "data", tmp_path / "backup")
+    assert made.revision == 1
+    assert "older dysk" in verify_backup(tmp_path / "backup")["default"].problems[0].detail
+    restore(tmp_path / "backup", tmp_path / "new")
+    assert verify_data(tmp_path / "new")["default"].problems == ()
+    with Dysk.open(tmp_path / "new") as d:
+        assert d.store.snapshot().relation("king").cardinality == "one"
 
 
 def test_what_is_no_backup_is_refused(data: Path, tmp_path: Path) -> None:
