@@ -53,6 +53,8 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "store_corrupt": (503, "The store is damaged or too new"),
     "store_unavailable": (503, "The store cannot be used now"),
     "data_folder": (503, "The data folder cannot be used"),
+    "backup": (503, "The backup cannot be made or used"),
+    "graph_url": (503, "The graph server's address cannot be used"),
     "model_unavailable": (503, "The model cannot be used"),
     "not_ready": (503, "The service is not ready"),
     "too_many_asks": (503, "Too many asks wait already"),
