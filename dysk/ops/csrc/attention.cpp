@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 
 namespace dysk {
 namespace {
@@ -28,21 +29,21 @@ class Row {
   Row(const Call& call, const Kernels& kernels, int64_t row, int64_t workspace)
       : call_(call), kernels_(kernels), memory_(call.memory), row_(row),
         group_(call.heads / memory_.kv_heads), stride_(padded(memory_.dim)),
-        workspace_(workspace) {}
+        workspace_(workspace),
+        eligible_row_({{call.candidates + row * call.candidate_strides[0],
+                        call.candidate_strides[1]},
+                       {call.prior ? call.prior + row * call.prior_strides[0] : nullptr,
+                        call.prior_strides[1]},
+                       call.columns}) {}
 
   Fault attend() {
-    const Candidates candidates{
-        {call_.candidates + row_ * call_.candidate_strides[0], call_.candidate_strides[1]},
-        {call_.prior ? call_.prior + row_ * call_.prior_strides[0] : nullptr,
-         call_.prior_strides[1]},
-        call_.columns};
-    const Fault fault = eligible_row_.find(candidates, memory_, call_.check_bounds);
-    if (fault.kind != Fault::none) return fault;
+    fault_ = eligible_row_.find(memory_, call_.check);
     eligible_ = eligible_row_.eligible();
-    if (call_.k == 0) eligible_.count = 0;
-    if (eligible_.count <= call_.k) {
-      attend_to_all();
-      return fault;
+    if (call_.k >= eligible_.count || call_.k == 0) {
+      if (call_.check) fault_ = graver(fault_, bounds(memory_, eligible_, 0, eligible_.count));
+      if (call_.k == 0) eligible_.count = 0;
+      if (fault_.kind == Fault::none) attend_to_all();
+      return fault_;
     }
     const int64_t bytes = eligible_.count * sizeof(float) + stride_ * sizeof(float);
     const int64_t heads = std::clamp<int64_t>(workspace_ / bytes, 1, memory_.kv_heads);
@@ -53,7 +54,7 @@ class Row {
                        std::min(queries, call_.queries - query));
       }
     }
-    return fault;
+    return fault_;
   }
 
  private:
@@ -83,11 +84,18 @@ class Row {
     const Scoring scoring{{means.get(), queries, stride_}, first_head, heads, eligible_,
                           scores.get()};
     const int64_t chunks = (count + kCandidatesAtOnce - 1) / kCandidatesAtOnce;
+    std::vector<Fault> faults(chunks);
     parallel_for(0, chunks, grain(kCandidatesAtOnce * tasks * memory_.dim),
                  [&](int64_t begin, int64_t end) {
-      kernels_.score(memory_, scoring, begin * kCandidatesAtOnce,
-                     std::min(end * kCandidatesAtOnce, count));
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        const int64_t first = chunk * kCandidatesAtOnce;
+        const int64_t last = std::min(first + kCandidatesAtOnce, count);
+        if (call_.check) faults[chunk] = bounds(memory_, eligible_, first, last);
+        kernels_.score(memory_, scoring, first, last);
+      }
     });
+    for (const Fault& fault : faults) fault_ = graver(fault_, fault);
+    if (fault_.kind != Fault::none) return;
     const int64_t work = k * kUsualTokens * group_ * memory_.dim * 2 + count;
     parallel_for(0, tasks, grain(work), [&](int64_t begin, int64_t end) {
       const auto scratch = floats(scratch_size()), heap = floats(k);
@@ -160,6 +168,7 @@ class Row {
   const int64_t row_, group_, stride_, workspace_;
   EligibleRow eligible_row_;
   Eligible eligible_{};
+  Fault fault_;
 };
 
 }  // namespace
@@ -182,8 +191,7 @@ Fault attend(const Call& call, const Kernels& kernels) {
   } else {
     rows(kWorkspace)(0, call.batch);
   }
-  const auto graver = [](const Fault& a, const Fault& b) { return a.kind < b.kind; };
-  return faults.empty() ? Fault{} : *std::max_element(faults.begin(), faults.end(), graver);
+  return std::accumulate(faults.begin(), faults.end(), Fault{}, graver);
 }
 
 }  // namespace dysk

@@ -18,7 +18,7 @@ struct Call {
   const int64_t* candidates;  // [B, C], of any stride
   const float* prior;         // the same, or null
   int64_t columns, candidate_strides[2], prior_strides[2];
-  bool check_bounds;
+  bool check;
   void* out;          // [B, H, Q, D], contiguous, typed as q
   float* lse;         // [B, H, Q], contiguous
   int64_t* selected;  // [B, KVH, Q, k], contiguous

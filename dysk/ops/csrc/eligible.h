@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "kernels.h"
 
@@ -24,22 +24,28 @@ struct Candidates {
 // The candidates of one row that are neither padding, nor repetitions, nor closed by their prior.
 class EligibleRow {
  public:
-  // With `check_bounds` false only the candidates' own range is looked at.
-  Fault find(const Candidates& candidates, const Memory& memory, bool check_bounds);
+  explicit EligibleRow(const Candidates&);
 
-  Eligible eligible() const {
-    return {blocks_.data(), has_bias_ ? bias_.data() : nullptr,
-            static_cast<int64_t>(blocks_.size())};
-  }
+  // Looks at everything but the bounds of the eligible blocks, which `bounds` does where they are
+  // about to be used. With `check` false only at what candidates name, so that no index is wild.
+  Fault find(const Memory&, bool check);
+
+  Eligible eligible() const { return {blocks_.get(), bias_.get(), count_}; }
 
  private:
-  bool is_repeated(const Candidates& candidates, int64_t column);
+  bool is_repeated(int64_t column);
 
-  std::vector<int64_t> blocks_;
-  std::vector<float> bias_;
-  std::vector<int32_t> seen_;  // hash table of columns + 1
-  bool has_bias_ = false;
+  Candidates candidates_;
+  std::unique_ptr<int64_t[]> blocks_;
+  std::unique_ptr<float[]> bias_;
+  int64_t count_ = 0;
+  std::unique_ptr<int32_t[]> seen_;  // hash table of columns + 1
   int shift_ = 0;
 };
+
+// Whether blocks [begin, end) of those lie in the arena.
+Fault bounds(const Memory&, const Eligible&, int64_t begin, int64_t end);
+
+inline Fault graver(Fault a, Fault b) { return b.kind > a.kind ? b : a; }
 
 }  // namespace dysk

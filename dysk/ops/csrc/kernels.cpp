@@ -7,7 +7,8 @@ namespace {
 
 constexpr int kQueriesAtOnce = 4;  // queries whose accumulators fit into registers together
 constexpr int kKeysAtOnce = kLanes;
-constexpr int kAhead = 2 * kKeysAtOnce;  // keys to ask memory for before they are needed
+constexpr int kSecondCache = 2;  // it waits for more lines at once than the first does
+constexpr int kAhead = 3 * kKeysAtOnce;  // keys to ask memory for before they are needed
 
 template <class Element>
 const Element* row_of(const Rows& rows, int64_t row, int64_t head) {
@@ -15,23 +16,30 @@ const Element* row_of(const Rows& rows, int64_t row, int64_t head) {
 }
 
 template <class Element>
-void prefetch(const Element* row, int64_t dim) {
-  const char* first = reinterpret_cast<const char*>(row);
-  const char* end = reinterpret_cast<const char*>(row + dim);
-  for (const char* line = first; line < end; line += 64) __builtin_prefetch(line, 0, 2);
-  __builtin_prefetch(end - 1, 0, 2);
+void prefetch(const Element* begin, const Element* end) {
+  const char* last = reinterpret_cast<const char*>(end) - 1;
+  for (const char* line = reinterpret_cast<const char*>(begin); line < last; line += 64) {
+    __builtin_prefetch(line, 0, kSecondCache);
+  }
+  __builtin_prefetch(last, 0, kSecondCache);
 }
 
-// out[q · stride + key] = query q · key, for `count` queries and kLanes keys. Lanes and accumulators
-// are used the same way for every key, so that equal keys get equal products.
+// out[q · out_stride + key] = query q · key, for `count` queries and kLanes keys. Lanes and
+// accumulators are used the same way for every key, so that equal keys get equal products. The keys
+// at `soon`, if any, are asked for along the way: memory is kept busy throughout.
 template <int count, class Element>
-void products_of(const float* queries, int64_t stride, const Element* const* keys, int64_t dim,
-                 float* out, int64_t out_stride) {
+void products_of(const float* queries, int64_t stride, const Element* const* keys,
+                 const Element* const* soon, int64_t dim, float* out, int64_t out_stride) {
   constexpr int slots = count == 3 ? 4 : count, at_once = kLanes / slots;
+  constexpr int64_t line = 64 / sizeof(Element);
   const int64_t whole = dim / kLanes * kLanes;
   for (int first = 0; first < kLanes; first += at_once) {
     Vector total[kLanes] = {};
     for (int64_t d = 0; d < whole; d += kLanes) {
+      if (soon && d % line == 0) {
+#pragma GCC unroll 16
+        for (int i = 0; i < at_once; ++i) __builtin_prefetch(soon[first + i] + d, 0, kSecondCache);
+      }
       Vector query[count];
       for (int q = 0; q < count; ++q) query[q] = load(queries + q * stride + d);
 #pragma GCC unroll 16
@@ -57,57 +65,62 @@ void products_of(const float* queries, int64_t stride, const Element* const* key
 }
 
 template <class Element>
-void products(const Queries& queries, const Element* const* keys, int64_t dim, float* out,
-              int64_t out_stride) {
-  for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce) {
+void products(const Queries& queries, const Element* const* keys, const Element* const* soon,
+              int64_t dim, float* out, int64_t out_stride) {
+  for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce, soon = nullptr) {
     const float* data = queries.data + q * queries.stride;
     float* to = out + q * out_stride;
     switch (queries.count - q) {
-      case 1: products_of<1>(data, queries.stride, keys, dim, to, out_stride); break;
-      case 2: products_of<2>(data, queries.stride, keys, dim, to, out_stride); break;
-      case 3: products_of<3>(data, queries.stride, keys, dim, to, out_stride); break;
-      default: products_of<4>(data, queries.stride, keys, dim, to, out_stride);
+      case 1: products_of<1>(data, queries.stride, keys, soon, dim, to, out_stride); break;
+      case 2: products_of<2>(data, queries.stride, keys, soon, dim, to, out_stride); break;
+      case 3: products_of<3>(data, queries.stride, keys, soon, dim, to, out_stride); break;
+      default: products_of<4>(data, queries.stride, keys, soon, dim, to, out_stride);
     }
   }
 }
 
-template <class Element>
-void score_head(const Memory& memory, const Scoring& scoring, int64_t head, const Element** keys,
-                int64_t first, int count) {
-  const auto& [queries, first_head, heads, eligible, scores] = scoring;
-  const float* data = queries.data + head * queries.count * queries.stride;
-  float* to = scores + head * queries.count * eligible.count + first;
-  float found[kQueriesAtOnce][kKeysAtOnce];
-  for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce) {
-    const int some = queries.count - q < kQueriesAtOnce ? queries.count - q : kQueriesAtOnce;
-    products({data + q * queries.stride, some, queries.stride}, keys, memory.dim, found[0],
-             kKeysAtOnce);
-    for (int i = 0; i < some; ++i, to += eligible.count) {
-      for (int c = 0; c < count; ++c) {
-        const float x = found[i][c] + (eligible.bias ? eligible.bias[first + c] : 0.f);
-        to[c] = x == x ? x : kInfinity;
-      }
-    }
+// found + bias as scores: NaN becomes +inf.
+inline void put_scores(const float* found, const float* bias, int count, float* to) {
+  if (count == kLanes) {
+    Vector x = load(found);
+    if (bias) x += load(bias);
+    store(to, x == x ? x : splat(kInfinity));
+    return;
+  }
+  for (int i = 0; i < count; ++i) {
+    const float x = found[i] + (bias ? bias[i] : 0.f);
+    to[i] = x == x ? x : kInfinity;
   }
 }
 
 template <class Element>
 void score(const Memory& memory, const Scoring& scoring, int64_t begin, int64_t end) {
-  const Eligible& eligible = scoring.eligible;
+  const auto& [queries, first_head, heads, eligible, scores] = scoring;
+  const int64_t step = queries.count * eligible.count;
   const Element* keys[kKeysAtOnce];
+  const Element* soon[kKeysAtOnce];
+  float found[kQueriesAtOnce][kKeysAtOnce];
   for (int64_t c = begin; c < end; c += kKeysAtOnce) {
     const int count = end - c < kKeysAtOnce ? end - c : kKeysAtOnce;
-    for (int64_t head = 0; head < scoring.heads; ++head) {
+    const float* bias = eligible.bias ? eligible.bias + c : nullptr;
+    for (int64_t head = 0; head < heads; ++head) {
       for (int i = 0; i < kKeysAtOnce; ++i) {
         // The first key stands in for those that are not there.
         const int64_t block = eligible.block[c + (i < count ? i : 0)];
-        keys[i] = row_of<Element>(memory.summary, block, scoring.first_head + head);
-        if (c + kAhead + i < end) {
-          prefetch(row_of<Element>(memory.summary, eligible.block[c + kAhead + i],
-                                   scoring.first_head + head), memory.dim);
+        const int64_t next = c + kAhead + i < end ? eligible.block[c + kAhead + i] : block;
+        keys[i] = row_of<Element>(memory.summary, block, first_head + head);
+        soon[i] = row_of<Element>(memory.summary, next, first_head + head);
+      }
+      const float* data = queries.data + head * queries.count * queries.stride;
+      float* to = scores + head * step + c;
+      for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce) {
+        const int some = queries.count - q < kQueriesAtOnce ? queries.count - q : kQueriesAtOnce;
+        products<Element>({data + q * queries.stride, some, queries.stride}, keys,
+                 q == 0 ? soon : nullptr, memory.dim, found[0], kKeysAtOnce);
+        for (int i = 0; i < some; ++i) {
+          put_scores(found[i], bias, count, to + (q + i) * eligible.count);
         }
       }
-      score_head(memory, scoring, head, keys, c, count);
     }
   }
 }
@@ -194,8 +207,8 @@ struct Attention {
     const int count = tile.count;
     for (int t = count; t % kLanes; ++t) tile.keys[t] = tile.keys[0];
     for (int t = 0; t < count; t += kLanes) {
-      for (int i = t; i < t + kLanes && i < count; ++i) prefetch(tile.values[i], dim);
-      products(queries, tile.keys + t, dim, weights + t, kTileTokens);
+      for (int i = t; i < t + kLanes && i < count; ++i) prefetch(tile.values[i], tile.values[i] + dim);
+      products<Element>(queries, tile.keys + t, nullptr, dim, weights + t, kTileTokens);
     }
     for (int64_t q = 0; q < queries.count; ++q) weigh(q, tile);
     for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce) {
@@ -298,7 +311,7 @@ void attend(const Memory& memory, int64_t head, const Queries& queries, const El
       tile.keys[tile.count] = row_of<Element>(memory.keys, slot, head);
       tile.values[tile.count] = row_of<Element>(memory.values, slot, head);
       tile.bias[tile.count] = bias;
-      prefetch(tile.keys[tile.count], memory.dim);
+      prefetch(tile.keys[tile.count], tile.keys[tile.count] + memory.dim);
       if (++tile.count == kTileTokens) attention.read(tile);
     }
   }

@@ -147,8 +147,10 @@ void check(const Arguments& x) {
         {data_of<int64_t>(x.candidates) + row * x.candidates.stride(0), x.candidates.stride(1)},
         {x.prior ? prior.data() : nullptr, 1},
         columns};
-    const Fault fault = EligibleRow().find(candidates, memory, true);
-    if (fault.kind > gravest.kind) gravest = fault;
+    EligibleRow eligible(candidates);
+    gravest = graver(gravest, eligible.find(memory, true));
+    const Eligible all = eligible.eligible();
+    gravest = graver(gravest, bounds(memory, all, 0, all.count));
   }
   refuse(gravest, memory);
 }
