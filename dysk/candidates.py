@@ -61,19 +61,21 @@ class Query:
     mentions: list[Mention]
 
 
-def read_query(
-    question: str, syncer: Syncer, encoder: TextEncoder, now: datetime
-) -> tuple[Query, TimeInterpretation]:
-    """What a question asks about, and when. A date inside a known name is part of the name."""
+def read_time(question: str, syncer: Syncer, now: datetime) -> TimeInterpretation:
+    """When a question asks about. A date inside a known name is part of the name."""
     names = [
         (mention.start, mention.end)
         for mention in syncer.mentions.find(question)
         if mention.score >= _SURE
     ]
-    time = interpret(question, now, names)
-    timeless = time.question_without_time
-    query = Query(encoder.encode([timeless])[0], syncer.mentions.find(timeless))
-    return query, time
+    return interpret(question, now, names)
+
+
+def read_query(question_without_time: str, syncer: Syncer, encoder: TextEncoder) -> Query:
+    """What a question asks about."""
+    return Query(
+        encoder.encode([question_without_time])[0], syncer.mentions.find(question_without_time)
+    )
 
 
 def retrieve(

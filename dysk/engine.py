@@ -16,7 +16,8 @@ from math import inf
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
 from dysk.attention.fine import RetrievalHeads
-from dysk.candidates import REACH, Candidate, read_query, retrieve
+from dysk.candidates import REACH, Candidate, read_query, read_time, retrieve
+from dysk.chains import find_chain
 from dysk.checks import check_question
 from dysk.errors import RevisionNotReached
 from dysk.language_model import LanguageModel
@@ -31,6 +32,8 @@ from graph.store import FactStore, Snapshot
 
 ABSTAIN_BELOW = 0.4
 """Coarse score under which the best fact has nothing to do with the question."""
+_RIVALS = 2
+"""So many of the best single facts compete with a chain of facts."""
 UNKNOWN = "I don't know: no fact in the graph answers this."
 
 
@@ -80,14 +83,23 @@ class Engine:
         with self._pin(known_at, min_revision) as snapshot:
             with watch.stage("time"):
                 self._syncer.catch_up(snapshot.revision)
-                query, time = read_query(question, self._syncer, self._encoder, datetime.now(UTC))
+                time = read_time(question, self._syncer, datetime.now(UTC))
                 period, interpretation = _asked_period(time, as_of)
             found: list[Candidate] = []
+            passed: list[Candidate] = []
             if mode != "closed_book":
                 with watch.stage("coarse"):
+                    query = read_query(time.question_without_time, self._syncer, self._encoder)
                     # A prompt takes the facts it was asked to take, near misses included.
                     count, reach = (top_k, inf) if mode == "rag" else (candidates, self._reach)
                     found = retrieve(self._syncer, snapshot, query, period, count, reach=reach)
+                    rivals = [candidate.slot for candidate in found[:_RIVALS]]
+                    chain = find_chain(query, rivals, self._syncer, snapshot, period)
+                    if chain and mode == "rag":
+                        found = _first(chain[::-1], found)[:count]
+                    elif chain:
+                        # The model reads the last fact; the others only led there.
+                        found, passed = chain[-1:], chain[-2::-1]
             relevant = mode == "closed_book" or (found and found[0].score >= ABSTAIN_BELOW)
             said = Said(UNKNOWN)
             if relevant:
@@ -105,7 +117,10 @@ class Engine:
                         )
                 finally:
                     self._forget_erased(found, since=snapshot.revision)
-            conflicts = _disagreeing(said.evidence, snapshot)
+            evidence = said.evidence
+            if relevant:
+                evidence += tuple(evidence_of(candidate, None) for candidate in passed)
+            conflicts = _disagreeing(evidence, snapshot)
             answer = Answer(
                 text=said.text,
                 status="abstained" if not relevant else "conflict" if conflicts else "answered",
@@ -113,7 +128,7 @@ class Engine:
                 as_of=period.text,
                 revision=snapshot.revision,
                 time_interpretation=interpretation,
-                evidence=said.evidence,
+                evidence=evidence,
                 grounded=said.grounded,
                 conflicts=conflicts,
                 usage=said.usage,
@@ -161,10 +176,17 @@ def search(
 ) -> list[Evidence]:
     """The coarse stage by itself: facts ranked against a text, valid then or when the text says."""
     syncer.catch_up(snapshot.revision)
-    query, time = read_query(text, syncer, encoder, datetime.now(UTC))
+    time = read_time(text, syncer, datetime.now(UTC))
+    query = read_query(time.question_without_time, syncer, encoder)
     period, _ = _asked_period(time, as_of)
     found = retrieve(syncer, snapshot, query, period, limit, reach=inf)
     return [evidence_of(candidate, None) for candidate in found]
+
+
+def _first(leading: list[Candidate], others: list[Candidate]) -> list[Candidate]:
+    """The leading ones, then the others that are not among them."""
+    ids = {candidate.fact.id for candidate in leading}
+    return [*leading, *(candidate for candidate in others if candidate.fact.id not in ids)]
 
 
 def _asked_period(time: TimeInterpretation, as_of: str | None) -> tuple[Period, str | None]:

@@ -48,7 +48,7 @@ class Syncer:
         on_erase: Callable[[list[str]], object] | None = None,
     ) -> None:
         self._store = store
-        self._encoder = encoder
+        self.encoder = encoder
         self.index: CoarseIndex = index if index is not None else FaissIndex(encoder.dim)
         self._on_erase = on_erase
         self._entries: dict[int, _SlotEntry] = {}
@@ -165,7 +165,7 @@ class Syncer:
         """Bring index and caches to where the entries are."""
         self._forget()
         if self._unindexed:
-            keys = slot_keys(self._encoder, list(self._unindexed.values()), progress)
+            keys = slot_keys(self.encoder, list(self._unindexed.values()), progress)
             self.index.add(np.fromiter(self._unindexed, dtype=np.int64), keys)
             self._unindexed.clear()
 
@@ -221,7 +221,7 @@ class Syncer:
         """Drop cached vectors of names that no slot bears any more."""
         gone = [name for name in self._unborne if self._encoded[name] <= 0]
         if gone:
-            self._encoder.forget(gone)
+            self.encoder.forget(gone)
         for name in gone:
             del self._encoded[name]
         self._unborne.clear()

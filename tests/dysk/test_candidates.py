@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dysk.candidates import REACH, Candidate, _fit, read_query, retrieve
+from dysk.candidates import REACH, Candidate, _fit, read_query, read_time, retrieve
 from dysk.retrieval.encoder import CachedEncoder, HashEncoder
 from dysk.retrieval.exact import ExactIndex
 from dysk.sync import Syncer
@@ -62,7 +62,8 @@ class Graph:
         reach: float = float("inf"),
     ) -> list[Candidate]:
         self.syncer.catch_up(self.store.revision)
-        query, _ = read_query(question, self.syncer, self.encoder, NOW)
+        time = read_time(question, self.syncer, NOW)
+        query = read_query(time.question_without_time, self.syncer, self.encoder)
         period = now_period() if as_of is None else parse_date(as_of)
         pinned = snapshot or self.store.snapshot()
         return retrieve(self.syncer, pinned, query, period, count, reach=reach)
@@ -219,21 +220,19 @@ def test_a_named_entity_outranks_one_that_is_spelled_nearly_so(graph: Graph) -> 
 def test_a_date_inside_a_known_name_is_part_of_the_name(graph: Graph) -> None:
     graph.add("Election of 1999", "winner", "Odon")
     graph.syncer.catch_up(graph.store.revision)
-    _, time = read_query("Who won the Election of 1999?", graph.syncer, graph.encoder, NOW)
+    time = read_time("Who won the Election of 1999?", graph.syncer, NOW)
     assert time.kind == "none"
-    _, time = read_query("Who was the winner in 1999?", graph.syncer, graph.encoder, NOW)
+    time = read_time("Who was the winner in 1999?", graph.syncer, NOW)
     assert time.as_of == parse_date("1999")
 
 
 def test_time_words_say_nothing_about_whom_is_meant(graph: Graph) -> None:
     graph.add("Zembla", "king", "Charles")
     graph.syncer.catch_up(graph.store.revision)
-    timed, time = read_query(
-        "Who was the king of Zembla in 1940?", graph.syncer, graph.encoder, NOW
-    )
-    plain, _ = read_query(time.question_without_time, graph.syncer, graph.encoder, NOW)
+    time = read_time("Who was the king of Zembla in 1940?", graph.syncer, NOW)
+    timed = read_query(time.question_without_time, graph.syncer, graph.encoder)
+    plain = read_query("Who was the king of Zembla?", graph.syncer, graph.encoder)
     assert (timed.vector == plain.vector).all()
-    assert "1940" not in time.question_without_time
 
 
 # -- which of one slot ----------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_promise_7_an_erasure_reaches_everything_that_is_loaded(
     assert syncer.mentions.find(QUESTION) == []
     assert tiny_model.memory.stats.blocks == 0
     assert key_of("Zembla") not in vectors(d)
-    assert key_of("Zembla") not in syncer._encoder._recent
+    assert key_of("Zembla") not in syncer.encoder._recent
     assert d.search("king of Zembla") == []
     assert d.ask(QUESTION).status == "abstained"
 

@@ -80,7 +80,7 @@ def check_against_store(syncer: Syncer, store: FactStore) -> None:
         assert syncer.index.score(key, [slot_id])[0] == pytest.approx(1.0, abs=1e-5)
     assert dict(syncer._names) == names
     texts = {text for subject, relation in slots for text in (subject, spell_out(relation))}
-    assert set(syncer._encoder._recent) == {key_of(text) for text in texts}
+    assert set(syncer.encoder._recent) == {key_of(text) for text in texts}
     assert set(syncer._encoded) == texts
 
 
@@ -144,7 +144,7 @@ def test_an_erased_fact_leaves_no_slot_no_key_no_vector_no_name_and_no_alias(
     )  # fmt: skip
     for word in ("Zembla", "Mirrors", "regent"):
         assert word not in held
-    assert key_of("Zembla") not in syncer._encoder._recent
+    assert key_of("Zembla") not in syncer.encoder._recent
 
 
 def test_names_that_another_fact_bears_outlive_an_erasure(
@@ -157,7 +157,7 @@ def test_names_that_another_fact_bears_outlive_an_erasure(
     syncer.catch_up(store.revision)
     assert set(slots_in(syncer)) == {("Zembla", "flag"), ("Ruritania", "king")}
     assert syncer.mentions.find("What is the flag of Zembla?")
-    assert {key_of("Zembla"), key_of("king")} <= set(syncer._encoder._recent)
+    assert {key_of("Zembla"), key_of("king")} <= set(syncer.encoder._recent)
 
 
 def test_a_corrected_subject_is_found_at_old_and_new_revisions(
@@ -283,7 +283,7 @@ def test_what_a_failing_encoder_left_undone_is_done_at_the_next_attempt(store: M
         with pytest.raises(RuntimeError):
             syncer.catch_up(store.revision)
     assert syncer.watermark == 1
-    assert key_of("Zembla") not in syncer._encoder._recent  # erasure waits for no encoder
+    assert key_of("Zembla") not in syncer.encoder._recent  # erasure waits for no encoder
     flaky.broken = False
     syncer.catch_up(store.revision)
     check_against_store(syncer, store)
