@@ -205,7 +205,9 @@ class Overlay:
             return [Change("erase", fact_id)]
         if entry.fact == before:
             return []
-        after = entry.fact.stamped(revision, recorded_at)
+        after = entry.fact
+        if after.revision != revision:
+            after = after.stamped(revision, recorded_at)
         return [Change("add" if before is None else self._kinds[fact_id], fact_id, before, after)]
 
     def _untouched(self, entries: Iterable[Entry]) -> Iterator[Entry]:

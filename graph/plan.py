@@ -95,6 +95,9 @@ class _Planner:
     def __init__(self, state: State, now: datetime) -> None:
         self._view = Overlay(state)
         self._now = now
+        self._revision = state.revision + 1
+        # Clocks jump back; recorded time must not.
+        self._recorded_at = max(state.recorded_at, format_utc(now))
         self._items: list[tuple[Outcome, str | None, tuple[str, ...]]] = []
 
     def run(self, command: Command) -> None:
@@ -120,10 +123,7 @@ class _Planner:
                 assert_never(command)
 
     def plan(self) -> Plan:
-        base = self._view.base
-        # Clocks jump back; recorded time must not.
-        recorded_at = max(base.recorded_at, format_utc(self._now))
-        changes = self._view.changes(base.revision + 1, recorded_at)
+        changes = self._view.changes(self._revision, self._recorded_at)
         after = {change.fact_id: change.after for change in changes}
 
         def final(fact_id: str | None) -> Fact | None:
@@ -134,7 +134,7 @@ class _Planner:
         items = tuple(
             ItemResult(outcome, final(fact_id), closed) for outcome, fact_id, closed in self._items
         )
-        return Plan(base.revision + 1, recorded_at, changes, items)
+        return Plan(self._revision, self._recorded_at, changes, items)
 
     # One method a command.
 
@@ -274,6 +274,8 @@ class _Planner:
             external_id=add.external_id,
             attributes=add.attributes,
             status="ended" if statement.ended else "active",
+            recorded_at=self._recorded_at,
+            revision=self._revision,
             statement=statement,
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +17,9 @@ from graph.sqlite_rows import commits_between
 from graph.sqlite_state import SQLiteState
 from graph.sqlite_writer import write_commit
 from graph.store import Change, Commit, Receipt
+
+_LONG = 500
+"""Commands from which on a batch is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class Batch:
         return receipt
 
     def _plan(self, state: SQLiteState) -> Plan:
-        return make_plan(self.commands, state, self.now, self.expect_revision)
+        with _without_collection(len(self.commands)):
+            return make_plan(self.commands, state, self.now, self.expect_revision)
 
     def _replayed(self, connection: sqlite3.Connection, state: SQLiteState) -> Receipt | None:
         """The receipt that the idempotency key got earlier."""
@@ -65,6 +71,23 @@ class Batch:
             state.versions,
             lambda revision: _changes_at(connection, revision),
         )
+
+
+@contextmanager
+def _without_collection(size: int) -> Iterator[None]:
+    """Let the garbage collector rest while a long batch is planned.
+
+    A plan is many objects and no cycle; looking for one again and again takes a quarter of the
+    time that planning takes.
+    """
+    rests = size >= _LONG and gc.isenabled()
+    if rests:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if rests:
+            gc.enable()
 
 
 def _changes_at(connection: sqlite3.Connection, revision: int) -> Sequence[Change]:

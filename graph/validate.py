@@ -54,8 +54,14 @@ CORRECTABLE = (
 """The fields that a Correct may change."""
 
 
+class Checked(tuple[Command, ...]):
+    """Commands that have passed ``check``, one by one: a batch of them is not checked again."""
+
+
 def check_batch(commands: Iterable[Command]) -> tuple[Command, ...]:
     """The commands of a batch, normalised; errors point into it (``/3/valid_to``)."""
+    if isinstance(commands, Checked):
+        return commands
     checked = []
     for index, command in enumerate(commands):
         try:
@@ -63,7 +69,7 @@ def check_batch(commands: Iterable[Command]) -> tuple[Command, ...]:
         except InvalidFact as error:
             error.pointer = f"/{index}{error.pointer}"
             raise
-    return tuple(checked)
+    return Checked(checked)
 
 
 def check(command: Command) -> Command:

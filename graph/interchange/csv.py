@@ -15,7 +15,7 @@ from graph.errors import InvalidFact
 from graph.fact import Command
 from graph.interchange.errors import UnreadableFile
 from graph.interchange.jsonl import records
-from graph.interchange.loading import BadLine, ImportReport, Numbered, load_commands, reason
+from graph.interchange.loading import BATCH, BadLine, ImportReport, Numbered, load_commands, reason
 from graph.interchange.records import FACT_FIELDS, Extra, to_command
 from graph.interval import Period
 from graph.store import FactStore, Snapshot
@@ -64,7 +64,7 @@ def load(
     lines: Iterable[bytes],
     *,
     columns: Mapping[str, str] | None = None,
-    batch: int = 1_000,
+    batch: int = BATCH,
     on_bad: Callable[[BadLine], None] | None = None,
     progress: Callable[[int], None] | None = None,
     extra: Extra = "reject",

@@ -16,7 +16,7 @@ from dataclasses import replace
 from graph.errors import InvalidFact
 from graph.fact import Command, Fact, Relation, Statement
 from graph.interchange.lines import too_long
-from graph.interchange.loading import BadLine, ImportReport, Numbered, load_commands, reason
+from graph.interchange.loading import BATCH, BadLine, ImportReport, Numbered, load_commands, reason
 from graph.interchange.records import Extra, to_command, to_record
 from graph.interval import Period
 from graph.store import FactStore, Snapshot
@@ -43,7 +43,7 @@ def load(
     store: FactStore,
     lines: Iterable[bytes],
     *,
-    batch: int = 1_000,
+    batch: int = BATCH,
     on_bad: Callable[[BadLine], None] | None = None,
     progress: Callable[[int], None] | None = None,
     extra: Extra = "reject",

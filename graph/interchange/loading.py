@@ -9,7 +9,12 @@ from itertools import islice
 from graph.errors import GraphError
 from graph.fact import Add, Command
 from graph.store import FactStore, Receipt
+from graph.validate import Checked
 
+BATCH = 5_000
+"""Lines to a commit. Longer batches write each page of the file less often; while one is written,
+which takes a third of a second or so, other writers wait.
+"""
 BAD_LINES_KEPT = 1_000
 """Bad lines that a report holds; it counts them all."""
 
@@ -47,14 +52,14 @@ class ImportReport:
 
 
 Numbered = tuple[int, Command | BadLine | Skipped]
-"""A line's number, and the command it means or why it means none."""
+"""A line's number, and the command it means, which has passed ``check``, or why it means none."""
 
 
 def load_commands(
     store: FactStore,
     numbered: Iterable[Numbered],
     *,
-    batch: int = 1_000,
+    batch: int = BATCH,
     on_bad: Callable[[BadLine], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
@@ -94,7 +99,7 @@ class _Loader:
         """Apply what can be: a command that the store refuses ends the batch before it."""
         while commands:
             try:
-                receipt = self._store.apply([command for _, command in commands])
+                receipt = self._store.apply(Checked(command for _, command in commands))
             except GraphError as error:
                 index = _index(error)
                 if index is None:

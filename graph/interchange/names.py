@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
-from graph.fact import SetAliases
+from graph.errors import InvalidFact
+from graph.fact import Command, SetAliases
 from graph.validate import MAX_JSON, check
 
 Kind = Literal["entity", "relation", "label"]
@@ -60,19 +61,19 @@ class Names:
         row = (identifier, _storable(alias))
         self._connection.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?)", row)
 
-    def aliases(self) -> Iterator[SetAliases]:
+    def aliases(self) -> Iterator[Command]:
         """The other names of the entities that ``entity`` was asked for, identifiers with them."""
         used = self._connection.execute(
             "SELECT identifier, name FROM names WHERE kind = 'entity' AND used ORDER BY identifier"
         )
         for identifier, given in used:
             name = self.name("entity", identifier)
-            if name is not None:
-                others = [given, *self._given_aliases(identifier), identifier]
-                if identifier.startswith("_:"):  # a blank node: it is another in the next file
-                    others.pop()
-                told = dict.fromkeys(other for other in others if other != name)
-                yield from _in_parts(name, told)
+            if name is not None and _fits(name):
+                others = [given, *self._given_aliases(identifier)]
+                # An IRI may be too long for a name, and a blank node is another in the next file.
+                if _fits(identifier) and not identifier.startswith("_:"):
+                    others.append(identifier)
+                yield from _in_parts(name, (o for o in dict.fromkeys(others) if o != name))
 
     def offered(self, kind: Kind, identifier: str) -> str | None:
         """The name of the least rank that was offered so far, though others may bear it."""
@@ -122,13 +123,20 @@ def _storable(name: str) -> str:
     return checked.aliases[0] if isinstance(checked, SetAliases) else name
 
 
-def _in_parts(entity: str, aliases: Iterable[str]) -> Iterator[SetAliases]:
+def _fits(name: str) -> bool:
+    try:
+        return bool(_storable(name))
+    except InvalidFact:
+        return False
+
+
+def _in_parts(entity: str, aliases: Iterable[str]) -> Iterator[Command]:
     """One command, or several where the aliases are too many for one."""
     part: list[str] = []
     for alias in aliases:
         if part and len(json.dumps([*part, alias], ensure_ascii=False).encode()) > MAX_JSON:
-            yield SetAliases(entity, tuple(part))
+            yield check(SetAliases(entity, tuple(part)))
             part = []
         part.append(alias)
     if part:
-        yield SetAliases(entity, tuple(part))
+        yield check(SetAliases(entity, tuple(part)))
