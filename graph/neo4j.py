@@ -24,7 +24,7 @@ from graph.neo4j_connection import Connection, Row, Run
 from graph.neo4j_forgetting import compact, delete_graph
 from graph.neo4j_receipts import read_receipt, write_receipt
 from graph.neo4j_rows import commits_between
-from graph.neo4j_schema import gone, make_graph, prepare
+from graph.neo4j_schema import gone, open_graph
 from graph.neo4j_snapshot import Neo4jSnapshot
 from graph.neo4j_state import Neo4jState
 from graph.neo4j_writer import write_commit
@@ -52,7 +52,7 @@ class Neo4jStore:
         self._clock = clock
         self._writing = threading.Lock()
         self._committed = threading.Condition()
-        make_graph(self._connection, graph)
+        open_graph(self._connection, graph)
 
     def apply(
         self,
@@ -248,7 +248,7 @@ class Neo4jServer:
     ) -> None:
         self._connection = Connection(uri, user, password, database=database, patience=patience)
         try:
-            prepare(self._connection)
+            self._connection.read("RETURN 1 AS answer")
         except BaseException:
             self._connection.close()
             raise

@@ -64,6 +64,8 @@ class Connection:
                 auth=(user, password),
                 connection_timeout=CONNECT_SECONDS,
                 connection_acquisition_timeout=2 * CONNECT_SECONDS,
+                # Hints for who writes Cypher: that a graph has no aliases yet, and the like.
+                notifications_min_severity="OFF",
             )
         except (DriverError, ValueError) as error:
             raise StoreUnavailable(

@@ -102,9 +102,10 @@ def _drop_orphans(run: Run, graph: str, names: set[str]) -> None:
            WHERE NOT EXISTS { (root)-[:MERGED]->() }
            WITH DISTINCT root
            MATCH (member:Entity)-[:MERGED*0..]->(root)
-           WITH root, member.name AS member,
+           WITH root, member.name AS kin,
                EXISTS { (member)<-[:SUBJECT|OBJECT]-(:Version) } AS named
-           RETURN collect(member) AS members, max(CASE WHEN named THEN 1 ELSE 0 END) AS named""",
+           RETURN root.name AS root, collect(kin) AS members,
+               max(CASE WHEN named THEN 1 ELSE 0 END) AS named""",
         graph=graph,
         names=sorted(names),
     )

@@ -23,7 +23,7 @@ is a filter. It is its own entry in the feed: of the ``kind``, at the ``place`` 
 from __future__ import annotations
 
 from graph.errors import StoreCorrupt, StoreUnavailable
-from graph.neo4j_connection import Connection, Run
+from graph.neo4j_connection import Connection
 
 FORMAT = 1
 """The ``format`` of the graphs that this module writes."""
@@ -80,7 +80,39 @@ _INDEXES = {
 }
 
 
-def prepare(connection: Connection) -> None:
+def open_graph(connection: Connection, graph: str) -> None:
+    """Make a graph at revision 0, and the schema, unless it is there already.
+
+    Raises StoreCorrupt when a newer version wrote it, StoreUnavailable when it is half deleted.
+    """
+    found = connection.read(_STATE, graph=graph)
+    if not found:
+        _prepare(connection)
+        found = connection.write(lambda run: run(_MAKE, graph=graph, format=FORMAT))
+    if found[0]["format"] > FORMAT:
+        raise StoreCorrupt(
+            f"graph {graph!r} was written by a newer dysk (its format is {found[0]['format']}, "
+            f"this one knows {FORMAT}); upgrade dysk to open it"
+        )
+    if found[0]["deleting"]:
+        raise StoreUnavailable(f"graph {graph!r} is half deleted; delete it again to finish")
+
+
+def gone(graph: str) -> StoreUnavailable:
+    """The error of whoever uses a graph that was deleted meanwhile."""
+    return StoreUnavailable(f"graph {graph!r} was deleted; open it again to begin anew")
+
+
+_STATE = """MATCH (g:FactGraph {name: $graph})
+    RETURN g.format AS format, g.deleting AS deleting"""
+
+_MAKE = """MERGE (g:FactGraph {name: $graph})
+    ON CREATE SET g.revision = 0, g.recorded_at = '', g.recorded = 0, g.horizon = 0, g.forgot = 0,
+        g.format = $format
+    RETURN g.format AS format, g.deleting AS deleting"""
+
+
+def _prepare(connection: Connection) -> None:
     """Make what the database lacks of the constraints and indexes."""
     for label, properties in _UNIQUE.items():
         connection.define(
@@ -97,36 +129,5 @@ def prepare(connection: Connection) -> None:
     )
 
 
-def make_graph(connection: Connection, graph: str) -> None:
-    """Make a graph at revision 0, unless it is there already.
-
-    Raises StoreCorrupt when a newer version wrote it, StoreUnavailable when it is half deleted.
-    """
-
-    def work(run: Run) -> None:
-        found = run(
-            """MERGE (g:FactGraph {name: $graph})
-               ON CREATE SET g.revision = 0, g.recorded_at = '', g.recorded = 0, g.horizon = 0,
-                   g.forgot = 0, g.format = $format
-               RETURN g.format AS format, g.deleting AS deleting""",
-            graph=graph,
-            format=FORMAT,
-        )
-        if found[0]["format"] > FORMAT:
-            raise StoreCorrupt(
-                f"graph {graph!r} was written by a newer dysk (its format is {found[0]['format']}, "
-                f"this one knows {FORMAT}); upgrade dysk to open it"
-            )
-        if found[0]["deleting"]:
-            raise StoreUnavailable(f"graph {graph!r} is half deleted; delete it again to finish")
-
-    connection.write(work)
-
-
 def _listed(properties: str) -> str:
     return ", ".join(f"n.{name}" for name in properties.split())
-
-
-def gone(graph: str) -> StoreUnavailable:
-    """The error of whoever uses a graph that was deleted meanwhile."""
-    return StoreUnavailable(f"graph {graph!r} was deleted; open it again to begin anew")

@@ -116,8 +116,8 @@ class Neo4jSnapshot:
         found = [(row, to_fact(row)) for row in rows]
         if round_about:
             asked = {(object, stored): relation for object, stored, relation in round_about}
-            match = """UNWIND $ends AS end MATCH (:Entity {graph: $graph, name: end[0]})
-                <-[:OBJECT]-(v:Version {relation: end[1]})"""
+            match = """UNWIND $ends AS pair MATCH (:Entity {graph: $graph, name: pair[0]})
+                <-[:OBJECT]-(v:Version {relation: pair[1]})"""
             for row in self._holding(match, as_of, ends=list(map(list, asked))):
                 relation = asked[row["object"], row["relation"]]
                 found.append((row, turned(to_fact(row), relation)))
@@ -259,7 +259,7 @@ class Neo4jSnapshot:
         while remaining is None or remaining > 0:
             size = PAGE if remaining is None else min(PAGE, remaining)
             rows = self._read(
-                f"{found} WITH properties(v) AS row ORDER BY row.position LIMIT $size",
+                f"{found} WITH v ORDER BY v.position LIMIT $size WITH properties(v) AS row",
                 after=after,
                 size=size,
                 **values,

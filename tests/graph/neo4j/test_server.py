@@ -125,6 +125,17 @@ def test_an_erased_text_is_in_no_property_of_any_node(
     assert connection.read(edges, graph=graph_name) == []
 
 
+def test_an_entity_that_nothing_names_goes_though_the_other_end_stays(
+    server: Neo4jServer, graph_name: str
+) -> None:
+    store = server.graph(graph_name)
+    store.apply([Add("Ruritania", "king", "Rudolf", id="r", object_aliases=("Rudolf V",))])
+    store.apply([Add("Ruritania", "king", "Michael", aliases=("RU",))])
+    store.apply([Erase("r")])
+    snapshot = store.snapshot()
+    assert (snapshot.resolve("Rudolf V"), snapshot.resolve("RU")) == ([], ["Ruritania"])
+
+
 def test_a_large_batch_costs_no_more_round_trips_than_a_small_one(
     address: Address, graph_name: str
 ) -> None:
