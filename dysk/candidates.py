@@ -2,7 +2,8 @@
 
 The index proposes slots; what holds in them is read from the pinned snapshot in one batch. So the
 time filter is exact, and no fact that is superseded, ended or not yet true takes a candidate's
-place.
+place. Only of a past time that a question spells out may a fact be found that ended within the
+very month or year: such an end is vague (dysk.fit).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from dysk.fit import fit, latest, widened
 from dysk.retrieval import fusion
 from dysk.retrieval.encoder import TextEncoder
 from dysk.retrieval.fusion import rank
@@ -85,10 +87,12 @@ def retrieve(
     as_of: Period,
     count: int,
     *,
+    past: Period | None = None,
     reach: float = REACH,
 ) -> list[Candidate]:
     """The best ``count`` candidates, best first, none more than ``reach`` behind the best.
 
+    ``past`` is the past time that the question speaks of in its own words, if any.
     Slots without a valid fact are skipped, and the search widens until enough are found or the
     index is spent.
     """
@@ -97,7 +101,7 @@ def retrieve(
     width = 2 * count
     while True:
         ranked = rank(query.vector, query.mentions, syncer.index, syncer.slots_of, width)
-        found += _valid(syncer, snapshot, [c for c in ranked if c.slot not in seen], as_of)
+        found += _valid(syncer, snapshot, [c for c in ranked if c.slot not in seen], as_of, past)
         seen.update(c.slot for c in ranked)
         if len(found) >= count or len(ranked) < width:
             break
@@ -110,34 +114,27 @@ def retrieve(
 
 
 def _valid(
-    syncer: Syncer, snapshot: Snapshot, ranked: list[fusion.Candidate], as_of: Period
+    syncer: Syncer,
+    snapshot: Snapshot,
+    ranked: list[fusion.Candidate],
+    as_of: Period,
+    past: Period | None,
 ) -> list[Candidate]:
     slots = syncer.slots(c.slot for c in ranked)
     score_of = {slot: c.score for slot, c in zip(slots, ranked, strict=True) if slot}
     found = []
-    for slot, facts in snapshot.slots(score_of, as_of).items():
+    for slot, facts in snapshot.slots(score_of, widened(as_of) if past else as_of).items():
         relation = snapshot.relation(slot[1])
-        fit = [_fit(fact, as_of, happens=relation.cardinality == "many") for fact in facts]
-        ranks = {value: rank for rank, value in enumerate(sorted(set(fit), reverse=True))}
+        happens = relation.cardinality == "many"
+        valid = [fact for fact in facts if not past or latest(fact).overlaps(as_of)]
+        fits = [fit(fact, as_of, past, happens=happens) for fact in valid]
+        ranks = {value: rank for rank, value in enumerate(sorted(set(fits), reverse=True))}
         found += [
             Candidate(
                 fact,
                 verbalize(fact, relation),
                 score_of[slot] - min(_WORSE_FIT * ranks[value], _WORST_FIT),
             )
-            for fact, value in zip(facts, fit, strict=True)
+            for fact, value in zip(valid, fits, strict=True)
         ]
     return found
-
-
-def _fit(fact: Fact, as_of: Period, *, happens: bool) -> tuple[bool, int]:
-    """How well a fact's time fits the period: began within it, then the seconds of it that it
-    covers.
-
-    Of several prizes or jobs the one that began in the year asked about is meant, of several
-    holders of one office the one who held it longest. Facts that cover the whole period are alike,
-    so a day asked about decides nothing.
-    """
-    interval = fact.interval
-    covered = min(interval.end, as_of.end) - max(interval.start, as_of.start)
-    return happens and as_of.start <= interval.start < as_of.end, covered

@@ -84,7 +84,7 @@ class Engine:
             with watch.stage("time"):
                 self._syncer.catch_up(snapshot.revision)
                 time = read_time(question, self._syncer, datetime.now(UTC))
-                period, interpretation = _asked_period(time, as_of)
+                period, past, interpretation = _asked_period(time, as_of)
             found: list[Candidate] = []
             passed: list[Candidate] = []
             if mode != "closed_book":
@@ -92,7 +92,9 @@ class Engine:
                     query = read_query(time.question_without_time, self._syncer, self._encoder)
                     # A prompt takes the facts it was asked to take, near misses included.
                     count, reach = (top_k, inf) if mode == "rag" else (candidates, self._reach)
-                    found = retrieve(self._syncer, snapshot, query, period, count, reach=reach)
+                    found = retrieve(
+                        self._syncer, snapshot, query, period, count, past=past, reach=reach
+                    )
                     rivals = [candidate.slot for candidate in found[:_RIVALS]]
                     chain = find_chain(query, rivals, self._syncer, snapshot, period)
                     if chain and mode == "rag":
@@ -178,8 +180,8 @@ def search(
     syncer.catch_up(snapshot.revision)
     time = read_time(text, syncer, datetime.now(UTC))
     query = read_query(time.question_without_time, syncer, encoder)
-    period, _ = _asked_period(time, as_of)
-    found = retrieve(syncer, snapshot, query, period, limit, reach=inf)
+    period, past, _ = _asked_period(time, as_of)
+    found = retrieve(syncer, snapshot, query, period, limit, past=past, reach=inf)
     return [evidence_of(candidate, None) for candidate in found]
 
 
@@ -189,12 +191,23 @@ def _first(leading: list[Candidate], others: list[Candidate]) -> list[Candidate]
     return [*leading, *(candidate for candidate in others if candidate.fact.id not in ids)]
 
 
-def _asked_period(time: TimeInterpretation, as_of: str | None) -> tuple[Period, str | None]:
-    if as_of is not None:
-        return parse_date(as_of), None
-    if time.as_of is None:
-        return now_period(), None
-    return time.as_of, f"“{time.text}” was read as {time.as_of.text}"
+def _asked_period(
+    time: TimeInterpretation, as_of: str | None
+) -> tuple[Period, Period | None, str | None]:
+    """When facts have to hold, the past time that the question spells out, and how it was read."""
+    spoken = time.as_of
+    period = parse_date(as_of) if as_of is not None else spoken or now_period()
+    told = (
+        None if as_of is not None or spoken is None else f"“{time.text}” was read as {spoken.text}"
+    )
+    if spoken is None or spoken.end > now_period().start or not _overlap(spoken, period):
+        # Words are vague, as_of is exact.
+        return period, None, told
+    return period, spoken, told
+
+
+def _overlap(one: Period, other: Period) -> bool:
+    return max(one.start, other.start) < min(one.end, other.end)
 
 
 def _is_recorded(fact_id: str, snapshot: Snapshot) -> bool:

@@ -9,8 +9,8 @@ it is another, the pass ends there and begins again with the right facts.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,12 +26,21 @@ TEMPERATURE, GATE = 0.8, 0.5
 What was measured of both is in docs/log.md."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the model said reading one fact, and the fact's share of the heads' attention."""
+
+    fact: Candidate
+    spoken: Spoken
+    share: float
+
+
 @dataclass(slots=True)
 class MemoryReader:
     """Answers one question from ``found``, best first, whose blocks are ``rows`` i64[1, C].
 
-    At most ``top_k`` are read. ``in_prompt_too`` also puts the first of them into the prompt. After
-    ``speak``, ``facts`` are those that were read, and ``reading`` knows what attention each got.
+    Facts are read one at a time, at most ``top_k``: a small model that reads two speaks one of
+    them, or a mixture (docs/log.md). ``in_prompt_too`` also puts the fact into the prompt.
     """
 
     model: LanguageModel
@@ -43,15 +52,29 @@ class MemoryReader:
     max_tokens: int
     in_prompt_too: bool
     watch: Stopwatch
-    facts: list[Candidate] = field(init=False)
-    reading: Reading = field(init=False)
 
-    def speak(self) -> Spoken:
-        """Read the likeliest facts, or those that the retrieval heads prefer, and answer."""
+    def speak(self) -> Iterator[Told]:
+        """Answer from the likeliest fact, or the one that the retrieval heads prefer; then from
+        each that answers just as well.
+        """
+        chosen, first = self._choose()
+        yield first
+        for other in chosen[1:]:
+            told = self._read(other)
+            # The first token was out long before.
+            self.watch.move(told.spoken.prefill_ms, "prefill", "decode")
+            yield told
+
+    def begin_with(self, opening: str, fact: Candidate) -> Spoken:
+        """Answer from a fact again, with these words as the beginning."""
+        number = self.found.index(fact)
+        return self._say(number, self._reading(number), opening)
+
+    def _choose(self) -> tuple[list[int], Told]:
         guess = self._of_one_slot(range(len(self.found)))
         # One slot needs no choice.
         if len({candidate.slot for candidate in self.found}) == 1:
-            return self._read(guess)
+            return guess, self._read(guess[0])
         better = guess
         looked = 0.0
 
@@ -60,48 +83,42 @@ class MemoryReader:
             began = time.perf_counter()
             better = self._of_one_slot(self._order(probe))
             looked = (time.perf_counter() - began) * 1e3
-            return set(better) == set(guess)
+            return better[0] == guess[0]
 
         began = time.perf_counter()
         try:
-            spoken = self._read(guess, SecondLook(Probe(self.heads.layers), agrees))
+            first = self._read(guess[0], SecondLook(Probe(self.heads.layers), agrees))
             self.watch.move(looked, "prefill", "select")
         except Reconsidered:
             self.watch.add((time.perf_counter() - began) * 1e3, "select")
-            spoken = self._read(better)
-        return spoken
+            first = self._read(better[0])
+        return better, first
 
-    def begin_with(self, opening: str) -> Spoken:
-        """Answer again from the same facts, with these words as the beginning."""
-        return self._say(opening)
+    def _read(self, number: int, second_look: SecondLook | None = None) -> Told:
+        reading = self._reading(number, second_look)
+        spoken = self._say(number, reading)
+        return Told(self.found[number], spoken, reading.shares()[0])
 
-    @property
-    def knowledge_tokens(self) -> int:
-        """Tokens of the facts that are read."""
-        return int(self.model.memory.length[self.reading.candidates].sum())
-
-    def _read(self, chosen: Sequence[int], second_look: SecondLook | None = None) -> Spoken:
-        self.facts = [self.found[i] for i in chosen]
-        self.reading = Reading(
+    def _reading(self, number: int, second_look: SecondLook | None = None) -> Reading:
+        return Reading(
             self.model.memory,
-            self.rows[:, chosen],
-            k=len(chosen),
+            self.rows[:, [number]],
+            k=1,
             temperature=TEMPERATURE,
             gate=GATE,
             watched=self.heads.by_layer,
             second_look=second_look,
         )
-        return self._say()
 
-    def _say(self, opening: str = "") -> Spoken:
-        model = self.model
+    def _say(self, number: int, reading: Reading, opening: str = "") -> Spoken:
+        model, text = self.model, self.found[number].text
         return model.speak(
             self.question_ids,
-            reading=self.reading,
+            reading=reading,
             span=int(model.memory.length[self.rows].max()),
-            context=[model.fact_ids(self.facts[0].text)] if self.in_prompt_too else (),
+            context=[model.fact_ids(text)] if self.in_prompt_too else (),
             opening=opening,
-            drafts=[*(model.draft_ids(fact.text) for fact in self.facts), self.question_ids],
+            drafts=[model.draft_ids(text), self.question_ids],
             max_tokens=self.max_tokens,
         )
 
@@ -114,14 +131,13 @@ class MemoryReader:
     def _of_one_slot(self, order: Sequence[int]) -> list[int]:
         """The best candidate and, best first, those that answer the same just as well.
 
-        They share its subject, relation and fit in time. A fact of another slot would be a
-        distractor: a small model that reads near misses beside the right fact often speaks one
-        (docs/log.md).
+        They share its subject, relation and fit in time. Of equals the earlier found comes first,
+        whichever the heads prefer: they tell slots apart, not objects.
         """
         best = self.found[order[0]]
         equals = [
             i
-            for i in order
+            for i in range(len(self.found))
             if self.found[i].slot == best.slot and self.found[i].score == best.score
         ]
         return equals[: self.top_k]

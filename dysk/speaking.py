@@ -16,7 +16,7 @@ from dysk.attention.fine import RetrievalHeads
 from dysk.candidates import Candidate
 from dysk.grounding import first_spoken, opening, respelled
 from dysk.language_model import LanguageModel, Spoken
-from dysk.reading import MemoryReader
+from dysk.reading import MemoryReader, Told
 from dysk.stopwatch import Stopwatch
 
 Names = Callable[[str], Sequence[str]]
@@ -112,17 +112,27 @@ class Speaker:
                 in_prompt_too,
                 watch,
             )
-            spoken = reader.speak()
-            usage = _count(spoken, watch, reader.knowledge_tokens)
-            shares = reader.reading.shares()
-            evidence = tuple(evidence_of(c, a) for c, a in zip(reader.facts, shares, strict=True))
-            said = Said(spoken.text, evidence, usage)
-            if grounding == "off":
-                return said
-            said = _checked(said, names)
-            if said.grounded:
-                return said
-            return self._repaired(said, names, reader.begin_with, watch)
+            return _joined(
+                [self._said(told, reader, names, grounding, watch) for told in reader.speak()]
+            )
+
+    def _said(
+        self, told: Told, reader: MemoryReader, names: Names, grounding: Grounding, watch: Stopwatch
+    ) -> Said:
+        tokens = len(self.model.fact_ids(told.fact.text))
+        said = Said(
+            told.spoken.text,
+            (evidence_of(told.fact, told.share),),
+            _count(told.spoken, watch, tokens),
+        )
+        if grounding == "off":
+            return said
+        said = _checked(said, names)
+        if said.grounded:
+            return said
+        return self._repaired(
+            said, names, lambda opening: reader.begin_with(opening, told.fact), watch
+        )
 
     def _repaired(
         self, said: Said, names: Names, read: Callable[[str], Spoken], watch: Stopwatch
@@ -166,6 +176,30 @@ def evidence_of(candidate: Candidate, attention: float | None) -> Evidence:
         attention=attention,
         coarse_score=round(candidate.score, 4),
         source=fact.source,
+    )
+
+
+def _joined(parts: list[Said]) -> Said:
+    """What was said of each fact, as one answer."""
+    if len(parts) == 1:
+        return parts[0]
+    grounded = None if parts[0].grounded is None else all(part.grounded for part in parts)
+    objects = [part.spoken_object for part in parts if part.spoken_object is not None]
+    return Said(
+        text=" ".join(dict.fromkeys(part.text for part in parts)),
+        # A fact was attended to in its own part only: its share of the whole answer is less.
+        evidence=tuple(
+            replace(one, attention=round((one.attention or 0.0) / len(parts), 4))
+            for part in parts
+            for one in part.evidence
+        ),
+        usage=Usage(
+            parts[0].usage.prompt_tokens,
+            sum(part.usage.completion_tokens for part in parts),
+            sum(part.usage.knowledge_tokens for part in parts),
+        ),
+        grounded=grounded,
+        spoken_object=", ".join(dict.fromkeys(objects)) or None,
     )
 
 

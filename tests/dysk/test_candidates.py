@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dysk.candidates import REACH, Candidate, _fit, read_query, read_time, retrieve
+from dysk.candidates import REACH, Candidate, read_query, read_time, retrieve
 from dysk.retrieval.encoder import CachedEncoder, HashEncoder
 from dysk.retrieval.exact import ExactIndex
 from dysk.sync import Syncer
@@ -59,6 +59,7 @@ class Graph:
         count: int = 8,
         *,
         snapshot: Snapshot | None = None,
+        past: Period | None = None,
         reach: float = float("inf"),
     ) -> list[Candidate]:
         self.syncer.catch_up(self.store.revision)
@@ -66,7 +67,7 @@ class Graph:
         query = read_query(time.question_without_time, self.syncer, self.encoder)
         period = now_period() if as_of is None else parse_date(as_of)
         pinned = snapshot or self.store.snapshot()
-        return retrieve(self.syncer, pinned, query, period, count, reach=reach)
+        return retrieve(self.syncer, pinned, query, period, count, past=past, reach=reach)
 
     def objects(self, *arguments: Any, **options: Any) -> list[str]:
         return [candidate.fact.object for candidate in self.find(*arguments, **options)]
@@ -238,46 +239,6 @@ def test_time_words_say_nothing_about_whom_is_meant(graph: Graph) -> None:
 # -- which of one slot ----------------------------------------------------------------------------
 
 
-def fact(valid_from: str | None, valid_to: str | None) -> Fact:
-    return Fact("f", "s", "r", "o", valid_from=valid_from, valid_to=valid_to)
-
-
-YEAR = parse_date("2000")
-DAY = parse_date("2000-06-15")
-
-
-@pytest.mark.parametrize(
-    ("better", "worse", "period", "happens"),
-    [
-        # the holder of an office for most of the year, not the one for a week of it
-        (("1999", "2000-12-20"), ("2000-12-20", "2003"), YEAR, False),
-        (("2000-01-08", None), ("1990", "2000-01-08"), YEAR, False),
-        # the prize won in the year, not the one held through all of it
-        (("2000-11", None), ("1990", None), YEAR, True),
-        # of two that happened in it, the one that lasted longer in it
-        (("2000-02", None), ("2000-11", None), YEAR, True),
-    ],
-)
-def test_the_fact_whose_time_fits_the_period_better_comes_first(
-    better: tuple[str, str | None],
-    worse: tuple[str, str | None],
-    period: Period,
-    happens: bool,
-) -> None:
-    assert _fit(fact(*better), period, happens=happens) > _fit(
-        fact(*worse), period, happens=happens
-    )
-
-
-def test_facts_that_hold_all_through_the_period_fit_alike() -> None:
-    for happens in (False, True):
-        fits = {
-            _fit(fact(*dates), DAY, happens=happens)
-            for dates in ((None, None), ("1990", None), ("2000", "2001"), ("2000-06-01", "2010"))
-        }
-        assert len(fits) == 1
-
-
 def test_a_worse_fit_costs_a_step_and_two_at_most(graph: Graph) -> None:
     bounds = ["2000", "2000-07", "2000-10", "2000-12", "2001"]
     graph.store.apply([SetRelation(Relation("king", "one"))])
@@ -287,3 +248,30 @@ def test_a_worse_fit_costs_a_step_and_two_at_most(graph: Graph) -> None:
     assert found[0].fact.object == "King 0"
     lost = [round(found[0].score - c.score, 6) for c in found]
     assert lost == [0, 0.1, 0.2, 0.2]
+
+
+# -- vague ends -----------------------------------------------------------------------------------
+
+
+def past_objects(graph: Graph, as_of: str) -> list[str]:
+    return [c.fact.object for c in graph.find(as_of=as_of, past=parse_date(as_of))]
+
+
+def test_a_fact_that_ended_in_the_very_month_or_year_may_answer(graph: Graph) -> None:
+    graph.add("Zembla", "king", "Charles", "1990", "2015")
+    assert past_objects(graph, "2015-01") == ["Charles"]
+    assert past_objects(graph, "2016") == []
+    graph.add("Ruritania", "king", "Rudolf", "1990", "2015-01-10")
+    assert past_objects(graph, "2015-02") == ["Charles"]
+
+
+def test_without_a_past_time_an_end_is_its_first_instant(graph: Graph) -> None:
+    graph.add("Zembla", "king", "Charles", "1990", "2015")
+    assert graph.objects(as_of="2015-01") == []
+
+
+def test_a_fact_that_surely_holds_comes_before_one_that_may(graph: Graph) -> None:
+    graph.store.apply([SetRelation(Relation("king", "one"))])
+    graph.add("Zembla", "king", "Charles", "1990")
+    graph.add("Zembla", "king", "Otto", "2015")
+    assert past_objects(graph, "2015-03")[0] == "Otto"
