@@ -56,12 +56,12 @@ def load() -> bool:
     if _tried or not _lock.acquire(blocking=False):
         return False
     try:
-        if _tried or _wish() == "0":
+        if _tried or wish() == "0":
             return False
         path = PREBUILT if PREBUILT.exists() else _built()
         _library = ctypes.CDLL(str(path))  # which registers what it has with torch
     except (NativeKernelMissing, OSError) as error:
-        if _wish() == "require":
+        if wish() == "require":
             raise NativeKernelMissing(str(error)) from error
         warnings.warn(
             f"sparse knowledge attention runs without its CPU kernel, several times slower: "
@@ -81,6 +81,13 @@ def load() -> bool:
 def is_loaded() -> bool:
     """Whether CPU tensors go to the kernel."""
     return _library is not None
+
+
+def path() -> Path:
+    """The library in use. Raises NativeKernelMissing where there is none."""
+    if _library is None:
+        raise NativeKernelMissing("the CPU kernel is not loaded")
+    return Path(_library._name)
 
 
 def use_level(level: str) -> str:
@@ -119,11 +126,12 @@ def build(target: Path) -> None:
         )
 
 
-def _wish() -> str:
-    wish = os.environ.get("DYSK_NATIVE", "auto")
-    if wish not in ("0", "auto", "require"):
-        raise ValueError(f"DYSK_NATIVE is {wish!r}: set it to 0, auto or require")
-    return wish
+def wish() -> str:
+    """What ``DYSK_NATIVE`` asks for: ``0``, ``auto`` or ``require``; also of the GPU's kernels."""
+    said = os.environ.get("DYSK_NATIVE", "auto")
+    if said not in ("0", "auto", "require"):
+        raise ValueError(f"DYSK_NATIVE is {said!r}: set it to 0, auto or require")
+    return said
 
 
 def _built() -> Path:
