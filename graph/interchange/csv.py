@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from graph.errors import InvalidFact
 from graph.fact import Command
+from graph.interchange.csv_rows import Rows
 from graph.interchange.errors import UnreadableFile
 from graph.interchange.jsonl import records
 from graph.interchange.loading import BATCH, BadLine, ImportReport, Numbered, load_commands, reason
@@ -31,32 +32,31 @@ def read(
 ) -> Iterator[Numbered]:
     """Each row's command or what is wrong with it, numbered by the line where the row ends.
 
+    Where an open quote took other rows with it, those are read again, from the next line on.
     ``columns`` maps names in the header to fields. ``extra`` says what becomes of other columns.
     Raises UnreadableFile where two columns have the same name.
     """
-    reader = csv.reader(_decoded(lines), strict=True)
+    rows = Rows(lines)
     header: list[str] | None = None
     while True:
-        begin = reader.line_num + 1
         try:
-            row = next(reader, None)
+            row = rows.next()
         except csv.Error as error:
-            # An open quote goes on to the next one, or as far as a cell may.
-            which = "line is" if begin == reader.line_num else f"row from line {begin} on is"
-            yield reader.line_num, BadLine(reader.line_num, f"the {which} not CSV: {error}")
+            yield rows.begin, BadLine(rows.begin, f"the line is not CSV: {error}")
+            rows.begin_anew()
             continue
         if row is None:
             return
         if not any(row):
             continue
         if header is None:
-            names = [name.strip() for name in row]
-            header = [(columns or {}).get(name, name) for name in names]
-            twice = {name for name in header if name and header.count(name) > 1}
-            if twice:
-                raise UnreadableFile(f"two columns are called {min(twice)!r}: rename one of them")
-            continue
-        yield reader.line_num, _command(reader.line_num, header, row, extra)
+            header = _header(row, columns or {})
+        elif len(row) == len(header):
+            yield rows.end, _command(rows.end, header, row, extra)
+        else:
+            text = f"the row has {len(row)} cells, the header {len(header)}"
+            yield rows.begin, BadLine(rows.begin, text)
+            rows.begin_anew()
 
 
 def load(
@@ -82,16 +82,16 @@ def dump(snapshot: Snapshot, as_of: Period | None = None) -> Iterator[str]:
         yield _row([_cell(record.get(name)) for name in columns])
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
-    """Lines as text; bytes that are not UTF-8 become surrogates, which no stored text may have."""
-    for number, line in enumerate(lines):
-        encoding = "utf-8" if number else "utf-8-sig"
-        yield line.decode(encoding, errors="surrogateescape")
+def _header(row: list[str], columns: Mapping[str, str]) -> list[str]:
+    names = [name.strip() for name in row]
+    header = [columns.get(name, name) for name in names]
+    twice = {name for name in header if name and header.count(name) > 1}
+    if twice:
+        raise UnreadableFile(f"two columns are called {min(twice)!r}: rename one of them")
+    return header
 
 
 def _command(number: int, header: list[str], row: list[str], extra: Extra) -> Command | BadLine:
-    if len(row) != len(header):
-        return BadLine(number, f"the row has {len(row)} cells, the header {len(header)}")
     cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
     try:
         record = {name: json.loads(cell) if name in _JSON else cell for name, cell in cells.items()}

@@ -3,119 +3,91 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import IO, cast
 
 import pyoxigraph
 from pyoxigraph import RdfFormat
 
 from graph.interchange.loading import BadLine
+from graph.interchange.rdf_source import RdfSource, TooFar
 from graph.interchange.rdf_terms import Syntax, Term, Triple
 
-_LONGEST = 2**20
-"""Bytes of a line that the parser gets; it holds 16 MiB, and no fact needs as many."""
-
-_DEEPEST = 100
-"""Triples within triples; some ten thousand overflow the stack of the parser."""
-
-_NESTING = re.compile(rb"<<|>>")
-_PLACE = re.compile(r"^Parser error at .*?: | \(line \d+\)$")
+_PLACE = re.compile(r"^Parser error .*?: | \(line \d+\)$")
 
 
 def triples(lines: Iterable[bytes], syntax: Syntax) -> Iterator[tuple[int, Triple | BadLine]]:
-    """Each triple with the number of the line where its statement ends, and each error.
+    """Each triple with the number of the line where its statement ends, and each error."""
+    return _ntriples(lines) if syntax == "ntriples" else _turtle(lines)
 
-    In Turtle an unclosed quote can swallow statements: the error then says where reading went on.
+
+def _ntriples(lines: Iterable[bytes]) -> Iterator[tuple[int, Triple | BadLine]]:
+    """Line by line, since the parser would look for the end of an IRI in the next lines; of what is
+    wrong with a line the first is told.
     """
-    source = _Source(lines)
+    for number, line in enumerate(lines, start=1):
+        source = RdfSource((line,))
+        bad: BadLine | None = None
+        for found in _until_lost(source, RdfFormat.N_TRIPLES):
+            if isinstance(found, BadLine):
+                bad = bad or found
+            else:
+                yield number, found
+        for told in (*source.refused(), *([bad] if bad else [])):
+            yield number, replace(told, number=number)
+
+
+def _turtle(lines: Iterable[bytes]) -> Iterator[tuple[int, Triple | BadLine]]:
+    """An open quote goes on over the next lines. Where it did so in vain, reading begins anew on
+    the line after it. Where an error has the next statement left out, it says so.
+    """
+    source = RdfSource(lines)
     waiting: BadLine | None = None
-    for found in _parsed(source, syntax):
-        yield from source.refused()
+    for found in _parsed(source):
+        yield from ((bad.number, bad) for bad in source.refused())
         if waiting is not None:
             gap = source.number > waiting.number + 1 and not isinstance(found, BadLine)
             more = f"; the next statement that was read ends on line {source.number}" if gap else ""
-            yield waiting.number, BadLine(waiting.number, waiting.reason + more)
+            yield waiting.number, replace(waiting, reason=waiting.reason + more)
         waiting = found if isinstance(found, BadLine) else None
         if not isinstance(found, BadLine):
             yield source.number, found
-            source.depth = 0
     if waiting is not None:
         yield waiting.number, waiting
-    yield from source.refused()
+    yield from ((bad.number, bad) for bad in source.refused())
 
 
-class _Source:
-    """Lines as the file that the parser reads. It gives one at a time, so that their number is that
-    of the parser's place, and keeps back those that the parser would break on.
-    """
-
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = iter(lines)
-        self._given = b""
-        self._at = 0
-        self._refused: list[BadLine] = []
-        self.number = 0
-        self.depth = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """The rest of the present line, or the next one; at most ``size`` bytes."""
-        while self._at == len(self._given):
-            line = next(self._lines, None)
-            if line is None:
-                return b""
-            self.number += 1
-            self._given, self._at = self._checked(line), 0
-        end = len(self._given) if size < 0 else min(len(self._given), self._at + size)
-        start, self._at = self._at, end
-        return self._given[start:end]
-
-    def put_before(self, text: bytes) -> None:
-        """Give this before what is left of the present line."""
-        self._given, self._at = text + self._given[self._at :], 0
-
-    def refused(self) -> Iterator[tuple[int, BadLine]]:
-        """What was kept back since the last call."""
-        refused, self._refused = self._refused, []
-        return ((bad.number, bad) for bad in refused)
-
-    def _checked(self, line: bytes) -> bytes:
-        """The line, or an empty one in its place."""
-        if len(line) > _LONGEST:
-            return self._refuse(f"the line is longer than {_LONGEST:,} bytes")
-        deepest = self.depth
-        for mark in _NESTING.findall(line):
-            self.depth = max(0, self.depth + (1 if mark == b"<<" else -1))
-            deepest = max(deepest, self.depth)
-        if deepest > _DEEPEST:
-            self.depth = 0
-            return self._refuse(f"triples stand in one another, over {_DEEPEST} deep")
-        return line
-
-    def _refuse(self, reason: str) -> bytes:
-        self._refused.append(BadLine(self.number, reason))
-        return b"\n"
+def _parsed(source: RdfSource) -> Iterator[Triple | BadLine]:
+    """Triples and errors to the end of the source, by as many parsers as it takes."""
+    while (yield from _until_lost(source, RdfFormat.TURTLE)):
+        pass
 
 
-def _parsed(source: _Source, syntax: Syntax) -> Iterator[Triple | BadLine]:
-    format = RdfFormat.N_TRIPLES if syntax == "ntriples" else RdfFormat.TURTLE
+def _until_lost(source: RdfSource, format: RdfFormat) -> Generator[Triple | BadLine, None, bool]:
+    """Triples and errors of one parser; True when another one has to go on from the source."""
+    begun = source.number
+    parser = pyoxigraph.parse(cast("IO[bytes]", source), format=format)  # it only calls read()
     while True:
-        begun = source.number
-        # It asks for no more of a file than read().
-        parser = pyoxigraph.parse(cast("IO[bytes]", source), format=format)
-        while True:
-            try:
-                found = next(parser)
-            except StopIteration:
-                return
-            except SyntaxError as error:
-                line = begun + error.lineno if error.lineno else source.number
-                yield BadLine(line, _sentence(error))
-                continue
-            except MemoryError:
-                yield BadLine(source.number, "what began before it has no end, and was left out")
-                break
+        try:
+            found = next(parser)
+        except StopIteration:
+            return False
+        except SyntaxError as error:
+            line = begun + max(1, error.lineno or 1)
+            yield BadLine(line, f"the line is not RDF: {_PLACE.sub('', error.msg)}")
+            if source.back_to(line, _declarations(parser)):
+                return True
+        except TooFar as error:
+            yield BadLine(error.number, "what begins here has no end")
+            return source.back_to(error.number, _declarations(parser))
+        except MemoryError:  # sixteen megabytes of what looks like remarks
+            yield BadLine(source.number, "what began before has no end, and was left out")
+            source.begin_anew(_declarations(parser))
+            return True
+        else:
+            source.statement_read()
             yield _triple(found)
-        source.put_before(_declarations(parser))
 
 
 def _declarations(parser: pyoxigraph.QuadParser) -> bytes:
@@ -123,12 +95,6 @@ def _declarations(parser: pyoxigraph.QuadParser) -> bytes:
     prefixes = "".join(f"@prefix {name}: <{iri}> . " for name, iri in parser.prefixes.items())
     base = "" if parser.base_iri is None else f"@base <{parser.base_iri}> . "
     return (prefixes + base).encode()
-
-
-def _sentence(error: SyntaxError) -> str:
-    """What the parser says, less the place, which it says twice."""
-    said = _PLACE.sub("", error.msg)
-    return f"the line is not RDF: {said}"
 
 
 def _triple(found: pyoxigraph.Quad | pyoxigraph.Triple) -> Triple:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph import Add, FactStore, MemoryStore, SetRelation, parse_date
-from graph.interchange import BadLine, csv
+from graph.interchange import BadLine, UnreadableFile, csv
 from tests.graph.interchange.worlds import content, kingdom, names, random_stores
 
 
@@ -68,6 +68,34 @@ def test_a_bad_row_says_what_is_wrong_and_the_next_is_read(row: bytes, reason: s
     assert isinstance(bad, BadLine)
     assert reason in bad.reason
     assert fact == Add("x", "r", "o")
+
+
+def test_an_open_quote_hides_no_row_but_its_own() -> None:
+    rows = [b"subject,relation,object\n", b'a,"b,c\n', b"d,e,f\n", b'g,"h,i\n', b"j,k,l\n"]
+    found = list(csv.read(rows))
+    assert [number for number, item in found if isinstance(item, BadLine)] == [2, 4]
+    assert [item.subject for _, item in found if isinstance(item, Add)] == ["d", "j"]
+
+
+def test_a_quote_that_is_never_closed_hides_no_row() -> None:
+    rows = [b"subject,relation,object\n", b'a,r,"o\n', *(b"x,r,o\n" for _ in range(30_000))]
+    found = list(csv.read(rows))
+    assert [number for number, item in found if isinstance(item, BadLine)] == [2]
+    assert sum(isinstance(item, Add) for _, item in found) == 30_000
+
+
+def test_a_row_that_goes_on_and_on_ends_at_a_megabyte() -> None:
+    rows = [b"subject,relation,object\n", *(b'"' + b"x" * 50_000 + b'","\n' for _ in range(60))]
+    found = [item for _, item in csv.read(rows)]
+    assert len(found) == 60
+    assert all(isinstance(item, BadLine) for item in found)
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(UnreadableFile, match="two columns are called 'subject'"):
+        read("subject,subject,relation,object\na,b,c,d\n")
+    with pytest.raises(UnreadableFile):
+        read("Land,subject,relation,object\na,b,c,d\n", columns={"Land": "subject"})
 
 
 def test_unknown_columns_are_bad_or_become_attributes() -> None:
