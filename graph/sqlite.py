@@ -31,8 +31,9 @@ from graph.sqlite_connection import (
     translated,
     write_transaction,
 )
+from graph.sqlite_feed import commits_between
 from graph.sqlite_group import GroupCommit
-from graph.sqlite_rows import commits_between, horizon_of
+from graph.sqlite_rows import horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
 from graph.sqlite_snapshot import SQLiteSnapshot
 from graph.store import Commit, Compaction, Receipt
@@ -40,6 +41,12 @@ from graph.validate import check_batch
 
 POLL_SECONDS = 0.05
 """How often ``wait`` looks for commits of other processes."""
+WRITER_CACHE_KIB = 64 * 1024
+"""Pages that the writer keeps at hand, at most: new facts touch pages all over the indices."""
+LOG_PAGES = 16 * 1024
+"""Length of the log, in pages of 4 KiB, from which on it is folded into the file. A page that
+several commits changed is folded in once.
+"""
 
 
 class SQLiteStore:
@@ -203,6 +210,8 @@ def _open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         migrate(connection)
     except BaseException:
         connection.close()

@@ -12,8 +12,8 @@ from datetime import datetime
 from graph.fact import Command
 from graph.idempotency import fingerprint_of, forgotten_since, keep, replay
 from graph.plan import Plan, make_plan
+from graph.sqlite_feed import commits_between
 from graph.sqlite_receipts import forget_receipts, read_receipt, write_receipt
-from graph.sqlite_rows import commits_between
 from graph.sqlite_state import SQLiteState
 from graph.sqlite_writer import write_commit
 from graph.store import Change, Commit, Receipt

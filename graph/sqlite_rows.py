@@ -1,4 +1,4 @@
-"""How facts and commits are read from rows: the joins that every SQLite read shares."""
+"""How facts are read from rows: the joins that every SQLite read shares."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from graph.fact import Fact, Relation, Statement
+from graph.fact import Fact, Statement
 from graph.interval import format_utc
-from graph.store import Change, Commit
 
 FACT = """
     f.id, s.name, r.name, o.name, v.valid_from, v.valid_to, v.source, v.external_id, v.attributes,
@@ -37,23 +36,31 @@ HOLDS = "v.begins < :end AND v.ends > :start AND v.begins < v.ends"
 
 def to_fact(row: tuple[Any, ...]) -> Fact:
     """A fact from the columns FACT."""
+    id, subject, relation, object, valid_from, valid_to, source, external_id = row[:8]
+    attributes, status, supersedes, superseded_by, recorded_at, revision, *stated = row[8:]
+    # By position, which takes half the time.
     return Fact(
-        id=row[0],
-        subject=row[1],
-        relation=row[2],
-        object=row[3],
-        valid_from=row[4],
-        valid_to=row[5],
-        source=row[6],
-        external_id=row[7],
-        attributes=json.loads(row[8]) if row[8] else {},
-        status=row[9],
-        supersedes=tuple(json.loads(row[10])) if row[10] else (),
-        superseded_by=row[11],
-        recorded_at=to_text(row[12]),
-        revision=row[13],
-        statement=Statement(row[14], bool(row[15]), bool(row[16])),
+        id,
+        subject,
+        relation,
+        object,
+        valid_from,
+        valid_to,
+        source,
+        external_id,
+        json.loads(attributes) if attributes else {},
+        status,
+        tuple(json.loads(supersedes)) if supersedes else (),
+        superseded_by,
+        to_text(recorded_at),
+        revision,
+        _statement(*stated),
     )
+
+
+@lru_cache(maxsize=1024)
+def _statement(valid_to: str | None, ended: int, exclusive: int) -> Statement:
+    return Statement(valid_to, bool(ended), bool(exclusive))
 
 
 @lru_cache(maxsize=1024)
@@ -76,53 +83,3 @@ def versions_of(connection: sqlite3.Connection, fact_id: str, revision: int) -> 
         (fact_id, revision),
     )
     return [to_fact(row) for row in rows]
-
-
-def commits_between(connection: sqlite3.Connection, first: int, last: int) -> list[Commit]:
-    """The commits from revision ``first`` to ``last``. The caller holds a transaction."""
-    bounds = {"first": first, "last": last}
-    facts = {
-        row[0]: to_fact(row[1:])
-        for row in connection.execute(
-            f"""SELECT v.version, {FACT} FROM
-                (SELECT before AS version FROM changes
-                    WHERE revision BETWEEN :first AND :last AND before IS NOT NULL
-                 UNION SELECT after FROM changes
-                    WHERE revision BETWEEN :first AND :last AND after IS NOT NULL) w
-                CROSS JOIN versions v ON v.version = w.version {JOINS}""",
-            bounds,
-        )
-    }
-    changes: dict[int, list[Change]] = {}
-    for row in connection.execute(
-        """SELECT h.revision, h.kind, f.id, h.before, h.after, r.name, g.cardinality, g.template,
-                  g.inverse, e.name, h.aliases, t.name
-           FROM changes h
-           LEFT JOIN facts f ON f.fact = h.fact
-           LEFT JOIN relations r ON r.relation = h.relation
-           LEFT JOIN settings g ON g.relation = h.relation AND g.revision = h.revision
-           LEFT JOIN entities e ON e.entity = h.entity
-           LEFT JOIN entities t ON t.entity = h.target
-           WHERE h.revision BETWEEN :first AND :last ORDER BY h.revision, h.position""",
-        bounds,
-    ):
-        revision, kind, fact_id, before, after, relation, *settings, entity, names, target = row
-        change = Change(
-            kind=kind,
-            fact_id=fact_id,
-            before=facts.get(before),
-            after=facts.get(after),
-            relation=None if relation is None else Relation(relation, *settings),
-            entity=entity,
-            aliases=tuple(json.loads(names)) if names else (),
-            target=target,
-        )
-        changes.setdefault(revision, []).append(change)
-    return [
-        Commit(revision, to_text(recorded_at), tuple(changes.get(revision, ())))
-        for revision, recorded_at in connection.execute(
-            """SELECT revision, recorded_at FROM commits
-               WHERE revision BETWEEN :first AND :last ORDER BY revision""",
-            bounds,
-        )
-    ]

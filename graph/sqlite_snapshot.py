@@ -89,7 +89,8 @@ class SQLiteSnapshot:
             **_bounds(as_of),
         }
         start = 0 if after is None else self._key(after)
-        found = self._pages(" AND ".join(where), filters, start, limit)
+        index = _index_for(subject, object, source, relation)
+        found = self._pages(index, " AND ".join(where), filters, start, limit)
         if stored is None or asked is None:
             return found
         return (turned(fact, asked) for fact in found)
@@ -269,13 +270,18 @@ class SQLiteSnapshot:
         return int(self._read("SELECT fact FROM facts WHERE id = :id", id=fact_id)[0][0])
 
     def _pages(
-        self, where: str, filters: dict[str, object], start: int, limit: int | None
+        self,
+        index: str,
+        where: str,
+        filters: dict[str, object],
+        start: int,
+        limit: int | None,
     ) -> Iterator[Fact]:
         remaining = limit
         while remaining is None or remaining > 0:
             size = PAGE if remaining is None else min(PAGE, remaining)
             rows = self._read(
-                f"""SELECT v.fact, {FACT} FROM versions v {JOINS}
+                f"""SELECT v.fact, {FACT} FROM versions v INDEXED BY {index} {JOINS}
                     WHERE {where} ORDER BY v.fact LIMIT :size""",
                 after=start,
                 size=size,
@@ -286,6 +292,21 @@ class SQLiteSnapshot:
                 return
             start = rows[-1][0]
             remaining = None if remaining is None else remaining - size
+
+
+def _index_for(
+    subject: str | None, object: str | None, source: str | None, relation: str | None
+) -> str:
+    """Which index to read facts by. Left alone, SQLite would rather walk all facts of a relation in
+    their order than find the few of a subject and sort them.
+    """
+    if subject is not None:
+        return "versions_by_slot"
+    if object is not None:
+        return "versions_by_object"
+    if source is not None:
+        return "versions_by_source"
+    return "versions_by_fact" if relation is None else "versions_by_relation"
 
 
 def _bounds(as_of: Period | None) -> dict[str, object]:

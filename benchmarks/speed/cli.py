@@ -1,4 +1,4 @@
-"""``dysk bench speed``: ttft and write."""
+"""``dysk bench speed``: ttft, write and store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.schema import BenchmarkError
+from benchmarks.speed import store as storing
 from benchmarks.speed import ttft as first_token
 from benchmarks.speed import write as writing
 from benchmarks.systems import CANDIDATES
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 WORLD = Path(__file__).parents[2] / "examples" / "world.jsonl"
 
-app = typer.Typer(help="Time the first token and the write.", no_args_is_help=True)
+app = typer.Typer(help="Time the first token, the write and the store.", no_args_is_help=True)
 Out = Annotated[Path | None, typer.Option(help="File for the result as JSON.")]
 
 
@@ -80,6 +81,22 @@ def write(
     _show(writing.table(result), asdict(result), out, selected)
     if not result.answered:
         raise typer.Exit(1)
+
+
+@app.command()
+def store(
+    context: typer.Context,
+    facts: Annotated[int, typer.Option(min=storing.BATCH, help="Facts to load.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Invents the facts.")] = 0,
+    out: Out = None,
+) -> None:
+    """Import very many facts into a store, then write to it and read from it. Needs no model."""
+    with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder, _progress() as bars:
+        task = bars.add_task("facts", total=facts)
+        result = storing.measure(
+            Path(folder), facts, seed=seed, progress=lambda line: bars.update(task, completed=line)
+        )
+    _show(storing.table(result), asdict(result), out, settings.of(context))
 
 
 def _far_reaching(graph: Dysk, workspace: Workspace) -> Engine:
