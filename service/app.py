@@ -16,7 +16,7 @@ from service import errors, openapi
 from service.dependencies import Service
 from service.lanes import Lanes
 from service.middleware import BodyLimit, RequestLog
-from service.routes import ask, changes, facts, graphs, health, relations
+from service.routes import ask, changes, facts, graphs, health, layout, page, relations
 from service.settings import Settings
 
 log = logging.getLogger("dysk.service")
@@ -52,7 +52,9 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    routers = [module.router for module in (graphs, ask, changes, relations, facts, health)]
+    routers = [
+        module.router for module in (graphs, ask, changes, relations, layout, facts, health, page)
+    ]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)

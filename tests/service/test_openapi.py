@@ -45,6 +45,7 @@ def test_every_route_of_the_interface_is_in_the_document(document: dict[str, Any
         f"POST {graph}/facts/{{fact_id}}/end",
         f"PUT {graph}/relations/{{relation}}",
         f"GET {graph}/changes",
+        f"GET {graph}/layout",
         f"POST {graph}/search",
         f"POST {graph}/ask",
     }
