@@ -219,7 +219,8 @@ class FactStore(Protocol):
         ...
 
     def changes(self, since: int = 0, *, limit: int = 1000) -> list[Commit]:
-        """Commits with ``revision > since``, oldest first: gapless, at most ``limit`` commits.
+        """Commits with ``revision > since``, oldest first: gapless, at most ``limit`` commits, and
+        fewer where they are so long that a page of them would fill the memory; none at the end.
         Raises HistoryCompacted when ``since`` lies before the horizon: some are forgotten.
         """
         ...
