@@ -16,11 +16,12 @@ from math import inf
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
 from dysk.attention.fine import RetrievalHeads
-from dysk.candidates import REACH, Candidate, read_query, read_time, retrieve
+from dysk.candidates import REACH, Candidate, Query, read_query, read_time, retrieve
 from dysk.chains import find_chain
 from dysk.checks import check_question
 from dysk.errors import RevisionNotReached
 from dysk.language_model import LanguageModel
+from dysk.relevance import is_relevant
 from dysk.retrieval.encoder import TextEncoder
 from dysk.retrieval.time import TimeInterpretation
 from dysk.speaking import Said, Speaker, evidence_of
@@ -30,8 +31,6 @@ from graph.errors import NotFound
 from graph.interval import Period, now_period, parse_date, parse_interval
 from graph.store import FactStore, Snapshot
 
-ABSTAIN_BELOW = 0.4
-"""Coarse score under which the best fact has nothing to do with the question."""
 _RIVALS = 2
 """So many of the best single facts compete with a chain of facts."""
 UNKNOWN = "I don't know: no fact in the graph answers this."
@@ -90,19 +89,12 @@ class Engine:
             if mode != "closed_book":
                 with watch.stage("coarse"):
                     query = read_query(time.question_without_time, self._syncer, self._encoder)
-                    # A prompt takes the facts it was asked to take, near misses included.
-                    count, reach = (top_k, inf) if mode == "rag" else (candidates, self._reach)
-                    found = retrieve(
-                        self._syncer, snapshot, query, period, count, past=past, reach=reach
-                    )
-                    rivals = [candidate.slot for candidate in found[:_RIVALS]]
-                    chain = find_chain(query, rivals, self._syncer, snapshot, period)
-                    if chain and mode == "rag":
-                        found = _first(chain[::-1], found)[:count]
-                    elif chain:
-                        # The model reads the last fact; the others only led there.
-                        found, passed = chain[-1:], chain[-2::-1]
-            relevant = mode == "closed_book" or (found and found[0].score >= ABSTAIN_BELOW)
+                    asked = (query, snapshot, period, past)
+                    if mode == "rag":
+                        found = self._find_for_prompt(*asked, top_k)
+                    else:
+                        found, passed = self._find(*asked, candidates)
+            relevant = mode == "closed_book" or bool(found)
             said = Said(UNKNOWN)
             if relevant:
                 try:
@@ -119,9 +111,7 @@ class Engine:
                         )
                 finally:
                     self._forget_erased(found, since=snapshot.revision)
-            evidence = said.evidence
-            if relevant:
-                evidence += tuple(evidence_of(candidate, None) for candidate in passed)
+            evidence = (*said.evidence, *(evidence_of(candidate, None) for candidate in passed))
             conflicts = _disagreeing(evidence, snapshot)
             answer = Answer(
                 text=said.text,
@@ -138,6 +128,34 @@ class Engine:
             if grounding == "strict" and relevant and mode != "closed_book":
                 answer = _only_objects(answer, said)
             return replace(answer, timings_ms=watch.report())
+
+    def _find(
+        self, query: Query, snapshot: Snapshot, as_of: Period, past: Period | None, count: int
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """Candidates to read, and facts that only lead to them; none where none is relevant."""
+        found = retrieve(self._syncer, snapshot, query, as_of, count, past=past, reach=self._reach)
+        chain = self._chain(query, found, snapshot, as_of)
+        if chain:
+            return chain[-1:], chain[-2::-1]
+        return (found if found and is_relevant(found[0], query, self._syncer) else []), []
+
+    def _find_for_prompt(
+        self, query: Query, snapshot: Snapshot, as_of: Period, past: Period | None, count: int
+    ) -> list[Candidate]:
+        """A prompt takes as many facts as it was asked to take, near misses included."""
+        found = retrieve(self._syncer, snapshot, query, as_of, count, past=past, reach=inf)
+        chain = self._chain(query, found, snapshot, as_of)
+        if chain:
+            ids = {candidate.fact.id for candidate in chain}
+            others = [candidate for candidate in found if candidate.fact.id not in ids]
+            return [*chain[::-1], *others][:count]
+        return found if found and is_relevant(found[0], query, self._syncer) else []
+
+    def _chain(
+        self, query: Query, found: list[Candidate], snapshot: Snapshot, as_of: Period
+    ) -> list[Candidate]:
+        rivals = [candidate.slot for candidate in found[:_RIVALS]]
+        return find_chain(query, rivals, self._syncer, snapshot, as_of)
 
     @contextmanager
     def _pin(self, known_at: str | None, min_revision: int | None) -> Iterator[Snapshot]:
@@ -183,12 +201,6 @@ def search(
     period, past, _ = _asked_period(time, as_of)
     found = retrieve(syncer, snapshot, query, period, limit, past=past, reach=inf)
     return [evidence_of(candidate, None) for candidate in found]
-
-
-def _first(leading: list[Candidate], others: list[Candidate]) -> list[Candidate]:
-    """The leading ones, then the others that are not among them."""
-    ids = {candidate.fact.id for candidate in leading}
-    return [*leading, *(candidate for candidate in others if candidate.fact.id not in ids)]
 
 
 def _asked_period(

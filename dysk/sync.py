@@ -55,6 +55,7 @@ class Syncer:
         self._ids: dict[Slot, int] = {}
         self._slots_of_fact: dict[str, tuple[int, ...]] = {}
         self._slots_of_subject: defaultdict[str, set[int]] = defaultdict(set)
+        self._slots_of_relation: Counter[str] = Counter()
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         self._encoded: Counter[str] = Counter()
         self.mentions: MentionFinder = MentionIndex()
@@ -93,6 +94,10 @@ class Syncer:
     def slots_of(self, subject: str) -> list[int]:
         """Ids of the slots of a subject."""
         return sorted(self._slots_of_subject.get(subject, ()))
+
+    def relations(self) -> list[str]:
+        """Relations of which there are slots, in order of their first one."""
+        return [name for name, slots in list(self._slots_of_relation.items()) if slots]
 
     def follow(self) -> None:
         """Catch up in a background thread from now on, so that asks find the index ready."""
@@ -175,6 +180,7 @@ class Syncer:
             slot_id = self._ids[slot] = self._next_id
             self._next_id += 1
             self._entries[slot_id] = _SlotEntry(slot)
+            self._slots_of_relation[slot[1]] += 1
             self._encoded.update(_encoded_names(slot))
             self._unindexed[slot_id] = slot
             self._slots_of_subject[slot[0]].add(slot_id)
@@ -190,6 +196,7 @@ class Syncer:
             entry.facts -= 1
             if entry.facts == 0:
                 del self._entries[slot_id], self._ids[entry.slot]
+                self._slots_of_relation[entry.slot[1]] -= 1
                 if self._unindexed.pop(slot_id, None) is None:
                     self.index.remove(np.array([slot_id], dtype=np.int64))
                 self._unname(entry.slot[0], slot_id)
