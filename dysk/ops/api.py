@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dysk.ops import autograd, native, reference
+from dysk.ops import autograd, native, reference, triton_loading
 from dysk.ops.validation import check_arguments, check_values
 
 NAME = "dysk::sparse_knowledge_attention"
@@ -88,9 +88,10 @@ _operator = torch.ops.dysk.sparse_knowledge_attention.default
 
 
 def _compute(*arguments: Any) -> Result:
-    """For every device that has no kernel of its own, and for the first call on a CPU."""
-    if arguments[0].is_cpu and native.load():
-        # From now on CPU tensors go to the native kernel by themselves and do not pass here.
+    """For every device that has no kernel of its own, and for the first call on a CPU or GPU."""
+    q = arguments[0]
+    if (q.is_cpu and native.load()) or (q.is_cuda and triton_loading.load()):
+        # From now on such tensors go to their kernel by themselves and do not pass here.
         result: Result = _operator(*arguments)
         return result
     return _compute_by_reference(*arguments)
