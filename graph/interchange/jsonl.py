@@ -22,7 +22,7 @@ from graph.interval import Period
 from graph.store import FactStore, Snapshot
 
 _BOM = b"\xef\xbb\xbf"
-_REMEMBERED = 1 << 16
+_REMEMBERED = 1 << 14
 """Entities whose aliases are not written again."""
 
 

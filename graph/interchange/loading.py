@@ -11,9 +11,9 @@ from graph.fact import Add, Command
 from graph.store import FactStore, Receipt
 from graph.validate import Checked
 
-BATCH = 5_000
+BATCH = 10_000
 """Lines to a commit. Longer batches write each page of the file less often; while one is written,
-which takes a third of a second or so, other writers wait.
+which takes half a second or so, other writers wait.
 """
 BAD_LINES_KEPT = 1_000
 """Bad lines that a report holds; it counts them all."""

@@ -22,7 +22,7 @@ Kind = Literal["entity", "relation", "label"]
 Labels are kept for readers that cannot tell yet of which kind a thing is.
 """
 
-_REMEMBERED = 1 << 16
+_REMEMBERED = 1 << 14
 """Names held in memory, in front of those on disk."""
 
 _SCHEMA = """
@@ -32,6 +32,12 @@ CREATE TABLE names (
 ) WITHOUT ROWID;
 CREATE INDEX bearers ON names (kind, name);
 CREATE TABLE aliases (identifier TEXT, alias TEXT, UNIQUE (identifier, alias));
+"""
+
+# One condition with OR would have every name of the kind looked through.
+_SHARED = """
+SELECT EXISTS (SELECT 1 FROM names WHERE kind = ? AND name = ? AND identifier != ?)
+    OR EXISTS (SELECT 1 FROM names WHERE kind = ? AND identifier = ?)
 """
 
 
@@ -103,12 +109,8 @@ class Names:
         """
         if name == identifier:
             return False
-        row = self._connection.execute(
-            """SELECT 1 FROM names WHERE kind = :kind AND identifier != :identifier
-               AND (name = :name OR identifier = :name) LIMIT 1""",
-            {"kind": kind, "identifier": identifier, "name": name},
-        ).fetchone()
-        return row is not None
+        row = self._connection.execute(_SHARED, (kind, name, identifier, kind, name)).fetchone()
+        return bool(row[0])
 
     def _given_aliases(self, identifier: str) -> Iterator[str]:
         rows = self._connection.execute(

@@ -30,7 +30,7 @@ from graph.interchange.scratch import scratch
 
 __all__ = ["Syntax", "dump", "read"]
 
-_REMEMBERED = 1 << 16
+_REMEMBERED = 1 << 14
 """IRIs that are not offered a name again."""
 
 _MOST_PROPERTIES = 1_000

@@ -16,7 +16,7 @@ from graph.interchange.rdf_terms import Syntax, iri, literal, reference
 from graph.interval import Period
 from graph.store import Snapshot
 
-_REMEMBERED = 1 << 16
+_REMEMBERED = 1 << 14
 """Entities whose labels are not written again; past that they are, which changes nothing."""
 
 _TOLD_OTHERWISE = ("id", "subject", "relation", "object", "aliases", "object_aliases")

@@ -8,13 +8,13 @@ from contextlib import closing, contextmanager
 
 from graph.errors import StoreUnavailable
 
-_CACHE_KIB = 16_384
+_CACHE_KIB = 8_192
 
 
 @contextmanager
 def scratch() -> Iterator[sqlite3.Connection]:
     """An empty SQLite database that spills to the folder for temporary files and goes with its
-    connection. Memory stays at some 16 MiB.
+    connection. Memory stays at some 8 MiB.
 
     Raises StoreUnavailable when the disk is full. ``SQLITE_TMPDIR`` names another folder.
     """
