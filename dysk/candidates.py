@@ -22,7 +22,7 @@ from dysk.retrieval.mentions import Mention
 from dysk.retrieval.time import TimeInterpretation, interpret
 from dysk.retrieval.verbalize import verbalize
 from dysk.sync import Slot, Syncer
-from graph.fact import Fact
+from graph.fact import Fact, Relation
 from graph.interval import Period
 from graph.store import Snapshot
 
@@ -123,8 +123,11 @@ def _valid(
     slots = syncer.slots(c.slot for c in ranked)
     score_of = {slot: c.score for slot, c in zip(slots, ranked, strict=True) if slot}
     found = []
+    settings: dict[str, Relation] = {}
     for slot, facts in snapshot.slots(score_of, widened(as_of) if past else as_of).items():
-        relation = snapshot.relation(slot[1])
+        if slot[1] not in settings:
+            settings[slot[1]] = snapshot.relation(slot[1])
+        relation = settings[slot[1]]
         happens = relation.cardinality == "many"
         valid = [fact for fact in facts if not past or latest(fact).overlaps(as_of)]
         fits = [fit(fact, as_of, past, happens=happens) for fact in valid]
