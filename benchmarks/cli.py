@@ -1,4 +1,4 @@
-"""``dysk bench``: run, report, speed. Mounted by the command line where the source tree is."""
+"""``dysk bench``: run, report, compare, speed. Mounted where the source tree is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.report import markdown
+from benchmarks.compare import compare as compare_runs
+from benchmarks.compare import markdown as comparison_markdown
+from benchmarks.compare import parse_condition, read_verdicts
+from benchmarks.report import markdown, markdown_of_runs
 from benchmarks.results import Results, read_results, summarise_system, write_results
 from benchmarks.schema import BenchmarkError, content_sha256, read_questions
 from benchmarks.speed.cli import app as speed
@@ -117,10 +120,48 @@ def run(
 @app.command()
 def report(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a run.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="The --out folders of runs.")
+    ],
 ) -> None:
-    """Print the results of a run as Markdown tables."""
-    _show(read_results(folder), settings.of(context))
+    """Print the results of one or several runs as Markdown tables; runs are never averaged."""
+    read = [read_results(folder) for folder in folders]
+    if len(read) == 1:
+        _show(read[0], settings.of(context))
+    elif settings.of(context).as_json:
+        output.print_json([asdict(results) for results in read])
+    else:
+        typer.echo(markdown_of_runs([folder.name for folder in folders], read), nl=False)
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    before: Annotated[Path, typer.Argument(metavar="A", help="The --out folder of a run.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="Of a later run, same questions.")],
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A change from A to B that fails, as 'accuracy<-0.02', 'rag8:f1<-0.05' or "
+            "'ttft_ms.p50>+15%'. May be given several times."
+        ),
+    ] = None,
+) -> None:
+    """What changed from run A to run B; exit status 1 when a --fail-if condition is met."""
+    conditions = [parse_condition(text) for text in fail_if or ()]
+    old, new = read_verdicts(before), read_verdicts(after)
+    found = compare_runs(
+        read_results(before),
+        read_results(after),
+        conditions,
+        verdicts=None if old is None or new is None else (old, new),
+    )
+    if settings.of(context).as_json:
+        output.print_json(asdict(found))
+    else:
+        typer.echo(comparison_markdown(found), nl=False)
+    if found.failures:
+        raise typer.Exit(1)
 
 
 def _show(results: Results, selected: settings.Settings) -> None:

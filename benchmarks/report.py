@@ -37,6 +37,30 @@ def markdown(results: Results) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def markdown_of_runs(names: Sequence[str], runs: Sequence[Results]) -> str:
+    """Accuracy by system and run, then the tables of each run under its name.
+
+    Runs stand beside each other and are never averaged. Ends with a newline.
+    """
+    systems = dict.fromkeys(system for run in runs for system in run.systems)
+    rows = [
+        [
+            system,
+            *(
+                _interval(run.systems[system].overall) if system in run.systems else "–"
+                for run in runs
+            ),
+        ]
+        for system in systems
+    ]
+    columns = [
+        "accuracy [95 %]",
+        *(f"{n} (n={_asked(r)})" for n, r in zip(names, runs, strict=True)),
+    ]
+    parts = [f"## {name}\n\n{markdown(run)}" for name, run in zip(names, runs, strict=True)]
+    return "\n\n".join([table(columns, rows), *parts]).rstrip("\n") + "\n"
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table: the first column to the left, numbers to the right; pipes are escaped."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
@@ -46,12 +70,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _row(name: str, summary: Summary) -> list[str]:
-    low, high = summary.accuracy_ci95
     failed = f" ({summary.errors} failed)" if summary.errors else ""
     return [
         name,
         f"{summary.n}{failed}",
-        f"{summary.accuracy:.3f} [{low:.3f}, {high:.3f}]",
+        _interval(summary),
         _rate(summary.exact_match),
         _rate(summary.f1),
         _rate(summary.stale_rate),
@@ -89,6 +112,15 @@ def _origin(results: Results) -> str:
         f"{facts['name']}. {environment['model']} on {environment['cpu']}, "
         f"{_processes(config, environment)}; {versions}; {environment['date']}."
     )
+
+
+def _interval(summary: Summary) -> str:
+    low, high = summary.accuracy_ci95
+    return f"{summary.accuracy:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _asked(results: Results) -> int:
+    return int(results.config["questions"]["asked"])
 
 
 def _rate(value: float | None) -> str:

@@ -191,6 +191,30 @@ def test_unusable_input_is_refused_before_a_model_loads(
     assert not workspaces
 
 
+def test_a_later_run_that_is_worse_fails_and_an_equal_one_does_not(
+    tmp_path: Path, workspaces: list[FakeWorkspace]
+) -> None:
+    questions = written(tmp_path / "questions.jsonl", QUESTIONS)
+    good, bad = str(tmp_path / "good"), str(tmp_path / "bad")
+    for out, facts in ((good, FACTS), (bad, FACTS[:1])):
+        run = ["run", "--facts", written(tmp_path / "facts.jsonl", facts)]
+        run += ["--questions", questions, "--workers", "1", "--systems", "attention", "--out", out]
+        assert bench(tmp_path, *run).exit_code == 0
+    condition = ("--fail-if", "accuracy<-0.02")
+    assert bench(tmp_path, "compare", good, good, *condition).exit_code == 0
+    assert bench(tmp_path, "compare", good, bad).exit_code == 0
+    worse = bench(tmp_path, "compare", good, bad, *condition)
+    assert worse.exit_code == 1
+    assert "FAILED accuracy<-0.02: attention 1 → 0" in worse.stdout
+    machine = bench(tmp_path, "compare", good, bad, *condition, form=Output.json)
+    assert machine.exit_code == 1
+    assert json.loads(machine.stdout)["failures"] == ["accuracy<-0.02: attention 1 → 0"]
+    both = bench(tmp_path, "report", good, bad)
+    assert both.stdout.startswith("| accuracy [95 %] | good (n=5) | bad (n=5) |")
+    records = json.loads(bench(tmp_path, "report", good, bad, form=Output.json).stdout)
+    assert [each["systems"]["attention"]["overall"]["accuracy"] for each in records] == [1, 0]
+
+
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
     result = bench(tmp_path, "report", str(tmp_path))
     assert isinstance(result.exception, BenchmarkError)

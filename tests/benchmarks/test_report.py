@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.report import markdown, table
+from benchmarks.report import markdown, markdown_of_runs, table
 from benchmarks.results import Results, summarise_system
 from benchmarks.schema import Sample
 from tests.benchmarks.samples import failed, sample, wrong
@@ -81,3 +81,14 @@ def test_one_kind_and_one_number_of_hops_need_no_table_of_their_own() -> None:
 
 def test_a_pipe_in_a_cell_does_not_break_the_table() -> None:
     assert table(("a", "b"), [("x|y", "1")]).splitlines()[-1] == "| x\\|y | 1 |"
+
+
+def test_several_runs_stand_side_by_side_and_are_not_averaged() -> None:
+    found = markdown_of_runs(
+        ["first", "second"],
+        [results(attention=[wrong()]), results(attention=[sample()], rag1=[sample()])],
+    )
+    assert found.splitlines()[0] == "| accuracy [95 %] | first (n=4) | second (n=4) |"
+    assert "| attention | 0.000 [0.000, 0.000] | 1.000 [1.000, 1.000] |" in found
+    assert "| rag1 | – | 1.000 [1.000, 1.000] |" in found
+    assert found.index("## first") < found.index("## second")
