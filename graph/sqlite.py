@@ -32,6 +32,7 @@ from graph.sqlite_connection import (
     write_transaction,
 )
 from graph.sqlite_feed import commits_between
+from graph.sqlite_folding import Folder
 from graph.sqlite_group import GroupCommit
 from graph.sqlite_rows import horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
@@ -44,9 +45,7 @@ POLL_SECONDS = 0.05
 WRITER_CACHE_KIB = 64 * 1024
 """Pages that the writer keeps at hand, at most: new facts touch pages all over the indices."""
 LOG_PAGES = 16 * 1024
-"""Length of the log, in pages of 4 KiB, from which on it is folded into the file. A page that
-several commits changed is folded in once.
-"""
+"""Length of the log, in pages of 4 KiB, from which on a commit folds it into the file itself."""
 
 
 class SQLiteStore:
@@ -68,11 +67,13 @@ class SQLiteStore:
         self._committed = threading.Condition()
         self._readers = Readers(self._path)
         self._scrubber = Scrubber(self._path, self._writing)
+        self._folder = Folder(self._path)
+        self._changes = 0
         self._closed = False
         with translated(self._path):
             inspect(self._path)
             self._writer = _open_writer(self._path)
-            self._group = GroupCommit(self._writer, self._writing, self._scrub)
+            self._group = GroupCommit(self._writer, self._writing, self._clean_up)
             with self._writing:
                 self._scrub()
 
@@ -176,6 +177,7 @@ class SQLiteStore:
         self._scrubber.close()
         with self._writing:
             self._closed = True
+            self._folder.close()
             self._readers.close()
             with translated(self._path):
                 self._writer.close()
@@ -193,11 +195,20 @@ class SQLiteStore:
 
     def _write(self, batch: Batch) -> Receipt:
         self._check_open()
-        return batch.write(self._writer)
+        receipt = batch.write(self._writer)
+        self._changes += len(receipt.changes)
+        return receipt
+
+    def _clean_up(self) -> None:
+        """What a commit leaves to do, before it is answered."""
+        self._folder.wrote(self._changes)
+        self._changes = 0
+        self._scrub()
 
     def _scrub(self) -> None:
         if is_unscrubbed(self._writer):
-            self._scrubber.scrub()
+            with self._folder.resting():
+                self._scrubber.scrub()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -39,6 +39,10 @@ class Batch:
 
     def write(self, connection: sqlite3.Connection) -> Receipt:
         """Write what the commands change, and give the receipt. The caller commits."""
+        with _without_collection(len(self.commands)):
+            return self._write(connection)
+
+    def _write(self, connection: sqlite3.Connection) -> Receipt:
         state = SQLiteState(connection, self.commands)
         kept = self._replayed(connection, state)
         if kept is not None:
@@ -55,8 +59,7 @@ class Batch:
         return receipt
 
     def _plan(self, state: SQLiteState) -> Plan:
-        with _without_collection(len(self.commands)):
-            return make_plan(self.commands, state, self.now, self.expect_revision)
+        return make_plan(self.commands, state, self.now, self.expect_revision)
 
     def _replayed(self, connection: sqlite3.Connection, state: SQLiteState) -> Receipt | None:
         """The receipt that the idempotency key got earlier."""
@@ -75,10 +78,9 @@ class Batch:
 
 @contextmanager
 def _without_collection(size: int) -> Iterator[None]:
-    """Let the garbage collector rest while a long batch is planned.
+    """Let the garbage collector rest while a long batch is planned and written.
 
-    A plan is many objects and no cycle; looking for one again and again takes a quarter of the
-    time that planning takes.
+    That makes many objects and no cycle; looking for one again and again takes a fifth of the time.
     """
     rests = size >= _LONG and gc.isenabled()
     if rests:
