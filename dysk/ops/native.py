@@ -177,7 +177,7 @@ def _units() -> list[tuple[str, Path, list[str]]]:
         ),
         *(
             (name, SOURCES / f"{name}.cpp", includes)
-            for name in ("operator", "attention", "eligible")
+            for name in ("operator", "attention", "eligible", "merge", "level")
         ),
     ]
 

@@ -15,7 +15,7 @@ using torch::stable::parallel_for;
 // however many queries and candidates there are.
 constexpr int64_t kWorkspace = 8 << 20;
 // Multiply-adds that are worth waking another thread for.
-constexpr int64_t kWorthAThread = 1 << 16;
+constexpr int64_t kWorthAThread = 1 << 17;
 constexpr int64_t kCandidatesAtOnce = 256;
 constexpr int64_t kUsualTokens = 16;  // of a block, to guess how much work it is
 

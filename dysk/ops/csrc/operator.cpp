@@ -1,6 +1,6 @@
-// dysk::sparse_knowledge_attention and dysk::merge_attention on the CPU: what they check, how the
-// work is cut into pieces, and who computes them. Registered through libtorch's stable ABI, so that
-// one library serves every torch from 2.10 on. docs/op.md is the contract.
+// dysk::sparse_knowledge_attention on the CPU: what it checks, and who computes. Registered through
+// libtorch's stable ABI, so that one library serves every torch from 2.10 on. docs/op.md is the
+// contract.
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "attention.h"
-#include "kernels.h"
+#include "tensors.h"
 
 namespace dysk {
 namespace {
@@ -21,26 +21,9 @@ namespace {
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
-// Of the instruction sets that this processor has, the one in use.
-const Kernels* kernels = &baseline::kernels;
-
-std::optional<Type> type_of(const Tensor& x) {
-  switch (x.scalar_type()) {
-    case ScalarType::Float: return Type::f32;
-    case ScalarType::BFloat16: return Type::bf16;
-    case ScalarType::Half: return Type::f16;
-    default: return std::nullopt;
-  }
-}
-
 bool is_float(ScalarType type) {
   return type == ScalarType::Float || type == ScalarType::BFloat16 || type == ScalarType::Half ||
          type == ScalarType::Double;
-}
-
-bool has_contiguous_rows(const Tensor& x) {
-  const int64_t last = x.dim() - 1;
-  return x.size(last) <= 1 || x.stride(last) == 1;
 }
 
 struct Arguments {
@@ -92,11 +75,6 @@ bool is_ours(const Arguments& x) {
   return type_of(x.q) && type_of(x.k_arena) && has_contiguous_rows(x.q) &&
          has_contiguous_rows(x.k_arena) && has_contiguous_rows(x.v_arena) &&
          has_contiguous_rows(x.summary);
-}
-
-template <class Number>
-const Number* data_of(const Tensor& x) {
-  return static_cast<const Number*>(x.data_ptr());
 }
 
 Rows rows_of(const Tensor& x) {
@@ -207,79 +185,14 @@ Result sparse_knowledge_attention(const Tensor& q, const Tensor& k_arena, const 
       static_cast<float*>(lse.data_ptr()),
       static_cast<int64_t*>(selected.data_ptr()),
   };
-  refuse(attend(call, *kernels), memory);
+  refuse(attend(call, *kernels_in_use), memory);
   return {out, lse, selected};
 }
 
-bool is_shaped(const Tensor& x, const Tensor& like, int64_t dims) {
-  if (!x.is_cpu() || x.dim() != dims || like.dim() < dims) return false;
-  for (int64_t i = 0; i < dims; ++i) {
-    if (x.size(i) != like.size(i)) return false;
-  }
-  return true;
-}
-
-// Out of place. merge.py has the mathematics, and computes what is refused here.
-std::tuple<Tensor, Tensor> merge_attention(const Tensor& out_a, const Tensor& lse_a,
-                                           const Tensor& out_b, const Tensor& lse_b) {
-  const auto type = type_of(out_a);
-  if (!is_shaped(out_a, out_a, 4) || !is_shaped(out_b, out_a, 4) || !is_shaped(lse_a, out_a, 3) ||
-      !is_shaped(lse_b, out_a, 3) || !type || type_of(out_b) != type ||
-      type_of(lse_a) != Type::f32 || type_of(lse_b) != Type::f32 ||
-      !has_contiguous_rows(out_a) || !has_contiguous_rows(out_b)) {
-    throw std::invalid_argument("the parts do not fit together");
-  }
-  const Tensor out = torch::stable::empty_like(out_a), lse = torch::stable::empty_like(lse_a);
-  const int64_t heads = out_a.size(1), queries = out_a.size(2), dim = out_a.size(3);
-  const auto places_of = [&](const Tensor& x, int64_t bytes) {
-    return [=, data = static_cast<char*>(x.data_ptr()), a = x.stride(0), b = x.stride(1),
-            c = x.stride(2)](int64_t row) {
-      return data + bytes * (row / (heads * queries) * a + row / queries % heads * b +
-                             row % queries * c);
-    };
-  };
-  const auto row_a = places_of(out_a, size_of(*type)), row_b = places_of(out_b, size_of(*type));
-  const auto row_out = places_of(out, size_of(*type)), at = places_of(lse, sizeof(float));
-  const auto at_a = places_of(lse_a, sizeof(float)), at_b = places_of(lse_b, sizeof(float));
-  const auto merge = [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      kernels->merge({row_a(row), row_b(row), row_out(row), *reinterpret_cast<float*>(at_a(row)),
-                      *reinterpret_cast<float*>(at_b(row)), reinterpret_cast<float*>(at(row))},
-                     dim, *type);
-    }
-  };
-  torch::stable::parallel_for(0, out_a.size(0) * heads * queries, 1 << 11, merge);
-  return {out, lse};
-}
-
-}  // namespace
-
-// Use the widest instruction set up to `level` (0 baseline, 1 AVX2, 2 AVX-512) that this processor
-// and this build have; its level. For tests: not while another thread computes.
-extern "C" __attribute__((visibility("default"))) int dysk_use_level(int level) {
-#if defined(__x86_64__)
-  if (level >= 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    kernels = &avx512::kernels;
-    return 2;
-  }
-  if (level >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("f16c")) {
-    kernels = &avx2::kernels;
-    return 1;
-  }
-#endif
-  kernels = &baseline::kernels;
-  return 0;
-}
-
-namespace {
-[[maybe_unused]] const int best_level = dysk_use_level(2);
 }  // namespace
 
 }  // namespace dysk
 
 STABLE_TORCH_LIBRARY_IMPL(dysk, CPU, library) {
   library.impl("sparse_knowledge_attention", TORCH_BOX(&dysk::sparse_knowledge_attention));
-  library.impl("merge_attention", TORCH_BOX(&dysk::merge_attention));
 }
