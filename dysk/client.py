@@ -351,6 +351,12 @@ class Dysk:
         syncer.follow()
         return syncer
 
+    @property
+    def watermark(self) -> int | None:
+        """The revision that the index is at; None before it is built."""
+        syncer = self._syncer
+        return None if syncer is None else syncer.watermark
+
     def engine(self) -> Engine:
         """What answers; loads the models on first use."""
         engine = self._engine

@@ -24,6 +24,7 @@ from transformers.utils import logging
 from dysk.attention import Attachment, FactMemory, Reading, attach
 from dysk.drafts import continuation
 from dysk.errors import InvalidQuestion, ModelUnavailable
+from dysk.interruption import go_on
 from dysk.models import fingerprint
 
 INSTRUCTION = "Use these facts to answer the question.\n"
@@ -102,6 +103,7 @@ class LanguageModel:
         blocks: dict[int, tuple[Tensor, Tensor]] = {}
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         while order:
+            go_on()
             length = len(ids[order[0]])
             batch = [i for i in order[:_BATCH] if len(ids[i]) == length]
             order = order[len(batch) :]
@@ -225,6 +227,7 @@ class LanguageModel:
         said: list[int] = []
         position = start + len(prompt)
         while len(said) < max_tokens and not self._ends(said, token):
+            go_on()
             said.append(token)
             draft = continuation(said, drafts, limit=max_tokens - len(said))
             # "Amazon." is no end where the facts go on with "com".

@@ -25,6 +25,7 @@ from graph import GraphError, NotFound, SQLiteStore
 
 if TYPE_CHECKING:
     from dysk.attention.fine import RetrievalHeads
+    from dysk.attention.memory import MemoryStats
     from dysk.language_model import LanguageModel
     from dysk.retrieval.encoder import Encoder
 
@@ -100,6 +101,11 @@ class Workspace:
                 )
                 self._graphs[name] = Dysk(name, store, self)
             return self._graphs[name]
+
+    def opened(self) -> dict[str, Dysk]:
+        """The graphs that are open, by name."""
+        with self._lock:
+            return dict(self._graphs)
 
     def delete(self, name: str) -> None:
         """Close a graph and remove it and its files. ``default`` is there again, empty, when next
@@ -178,6 +184,10 @@ class Workspace:
                 with _reporting(self._state, "model"):
                     self._heads = heads_for(model, encoder, progress)
             return self._heads
+
+    def fact_memory(self) -> MemoryStats | None:
+        """Counters of the fact memory; None while no model is loaded."""
+        return None if self._model is None else self._model.memory.stats
 
     def folder(self, name: str) -> Path:
         """Where a graph's files lie; it may not exist yet. Raises NotFound for what is no name."""

@@ -8,15 +8,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
+from anyio import create_task_group, sleep
+from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from dysk.errors import DyskError
 from dysk.workspace import Workspace
-from service import errors, openapi
+from service import errors
 from service.dependencies import Service
+from service.gate import Gate
+from service.jobs import Jobs
+from service.keys import KeyRing
 from service.lanes import Lanes
-from service.middleware import BodyLimit, RequestLog
-from service.routes import ask, changes, facts, graphs, health, layout, page, relations
+from service.metrics import Metrics
+from service.middleware import BodyLimit, Head, RequestLog
+from service.openapi import install as install_document
+from service.routes import (
+    ask,
+    changes,
+    docs,
+    entities,
+    facts,
+    graphs,
+    health,
+    jobs,
+    keys,
+    layout,
+    maintenance,
+    metrics,
+    openai,
+    page,
+    relations,
+    transfer,
+)
 from service.settings import Settings
 
 log = logging.getLogger("dysk.service")
@@ -26,6 +50,13 @@ WARM_GRACE_SECONDS = 5.0
 """
 
 
+JOB_GRACE_SECONDS = 10.0
+"""How long a stopping service waits for the batch of an import that is being written."""
+UPDATE_LOOK_SECONDS = 0.01
+IDLE_LOOK_SECONDS = 0.25
+"""Between looks whether indexes have reached what was written: the timing is as exact as that."""
+
+
 def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
     """The service over ``workspace``. On start-up the models load in the background; the workspace
     is the caller's to close.
@@ -33,14 +64,25 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
     lanes = Lanes(
         concurrent_asks=settings.concurrent_asks, max_waiting_asks=settings.max_waiting_asks
     )
-    service = Service(workspace, lanes)
+    service = Service(
+        workspace,
+        lanes,
+        KeyRing(workspace.path),
+        Jobs(workspace, max_waiting=settings.max_waiting_jobs),
+        Metrics(workspace, lambda: lanes.waiting_asks),
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = threading.Thread(target=_warm, args=(workspace,), name="dysk-warm", daemon=True)
         warming.start()
-        yield
-        service.stopping.set()
+        service.jobs.start()
+        async with create_task_group() as watching:
+            watching.start_soon(_time_updates, service)
+            yield
+            service.stopping.set()
+            watching.cancel_scope.cancel()
+        await run_sync(service.jobs.stop, JOB_GRACE_SECONDS)
         warming.join(WARM_GRACE_SECONDS)
 
     app = FastAPI(
@@ -49,19 +91,30 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
         description="Live facts for a frozen language model.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.service = service
-    routers = [
-        module.router for module in (graphs, ask, changes, relations, layout, facts, health, page)
-    ]
+    of_a_graph = (graphs, facts, relations, entities, maintenance, transfer, changes, ask, layout)
+    beside_them = (openai, jobs, keys, metrics, health, docs, page)
+    routers = [module.router for module in (*of_a_graph, *beside_them)]
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
     errors.install(app)
-    openapi.install(app)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(RequestLog)  # added last, so outermost
+    install_document(app)
+    # The last one added is the outermost.
+    app.add_middleware(
+        BodyLimit, limit=settings.max_body_bytes, import_limit=settings.max_import_bytes
+    )
+    app.add_middleware(
+        Gate,
+        keys=service.keys,
+        allowed_hosts=settings.host_names,
+        per_minute=settings.requests_per_minute,
+    )
+    app.add_middleware(Head)
+    app.add_middleware(RequestLog, requests=service.metrics.request)
     return app
 
 
@@ -70,6 +123,13 @@ def _version() -> str:
         return version("dysk")
     except PackageNotFoundError:
         return "source tree"
+
+
+async def _time_updates(service: Service) -> None:
+    """Look often while writes are on their way to an index, seldom while none are."""
+    while True:
+        more = await service.lanes.read(service.metrics.look)
+        await sleep(UPDATE_LOOK_SECONDS if more else IDLE_LOOK_SECONDS)
 
 
 def _warm(workspace: Workspace) -> None:

@@ -11,7 +11,10 @@ from fastapi import Depends, Path, Request
 
 from dysk.workspace import Workspace
 from service.errors import Problem
+from service.jobs import Jobs
+from service.keys import Caller, KeyRing
 from service.lanes import Lanes
+from service.metrics import Metrics
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
@@ -24,12 +27,20 @@ class Service:
 
     workspace: Workspace
     lanes: Lanes
+    keys: KeyRing
+    jobs: Jobs
+    metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
 async def service_of(request: Request) -> Service:
     """The running service (a coroutine: FastAPI would send a plain function through a thread)."""
     return cast("Service", request.app.state.service)
+
+
+async def caller_of(request: Request) -> Caller:
+    """Who sends the request, as the gate found."""
+    return cast("Caller", request.scope["state"]["caller"])
 
 
 async def idempotency_key(request: Request) -> str | None:
@@ -79,6 +90,7 @@ def _bad_header(name: str, wanted: str) -> Problem:
 
 
 ServiceParts = Annotated[Service, Depends(service_of)]
+CallerOf = Annotated[Caller, Depends(caller_of)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
 ExpectedRevision = Annotated[int | None, Depends(expected_revision)]
 LastEventId = Annotated[int | None, Depends(last_event_id)]

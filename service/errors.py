@@ -2,7 +2,7 @@
 
 ``code`` is stable and machine-readable; ``detail`` says in words what to do. ``errors`` points at
 the offending parts: an RFC 6901 ``pointer`` into the body, or the name of a ``parameter`` or
-``header``.
+``header``. Only on the routes that speak OpenAI's dialect do refusals have its envelope.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import Scope
 
 from dysk.errors import DyskError
 from graph.errors import Conflict, GraphError
 
 MEDIA_TYPE = "application/problem+json"
+OPENAI_PATHS = ("/v1/models", "/v1/chat/")
 MAX_ERRORS = 100
 """Errors listed in one problem; a batch with more is told about the first ones."""
 
@@ -33,7 +35,11 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "unknown_parameter": (400, "There is no such query parameter"),
     "invalid_cursor": (400, "The cursor is not one of this listing"),
     "confirmation_required": (400, "The deletion was not confirmed"),
+    "unsupported_option": (400, "The option is not supported here"),
+    "unauthenticated": (401, "A key is needed"),
+    "forbidden": (403, "The key does not allow this"),
     "not_found": (404, "There is no such thing"),
+    "model_not_found": (404, "There is no such model"),
     "method_not_allowed": (405, "The method is not allowed here"),
     "conflict": (409, "A fact that holds already stands in the way"),
     "graph_exists": (409, "The graph exists already"),
@@ -43,12 +49,15 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "cursor_gone": (410, "The cursor leads nowhere any more"),
     "precondition_failed": (412, "The fact or the graph has changed"),
     "body_too_large": (413, "The body is too large"),
-    "unsupported_media_type": (415, "The body must be JSON"),
+    "unsupported_media_type": (415, "The body is of another kind than is read here"),
+    "host_refused": (421, "The service does not go by this name"),
     "invalid_request": (422, "The request holds values that cannot be used"),
     "invalid_fact": (422, "The fact cannot be stored"),
     "invalid_time": (422, "The date or interval cannot be used"),
     "invalid_question": (422, "The question cannot be used"),
+    "unreadable_file": (422, "The file cannot be read to its end"),
     "idempotency_mismatch": (422, "The idempotency key belongs to another request"),
+    "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "Something went wrong in the service"),
     "store_corrupt": (503, "The store is damaged or too new"),
     "store_unavailable": (503, "The store cannot be used now"),
@@ -58,6 +67,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "model_unavailable": (503, "The model cannot be used"),
     "not_ready": (503, "The service is not ready"),
     "too_many_asks": (503, "Too many asks wait already"),
+    "too_many_jobs": (503, "Too many jobs wait already"),
 }
 """Every code with its status and title; an error of the store or of dysk whose code is not here is
 a 500.
@@ -86,41 +96,68 @@ class Problem(HTTPException):
 
 
 def problem_response(
+    scope: Scope,
     code: str,
     detail: str,
-    request_id: str,
     *,
     status: int | None = None,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
     extensions: Mapping[str, object] | None = None,
 ) -> Response:
-    """The problem as a response; ``status`` overrides the code's own. ASCII, so that any text can
-    be echoed.
+    """The problem as a response to the request of ``scope``; ``status`` overrides the code's own.
+
+    ASCII, so that any text can be echoed. On the routes that speak OpenAI's dialect it has the
+    shape that their clients read.
     """
     usual_status, title = KINDS[code]
     status = status or usual_status
+    if scope["path"].startswith(OPENAI_PATHS):
+        place = next(iter(next(iter(errors), {}).values()), None)
+        content: dict[str, object] = {
+            "error": {
+                "message": _brief(detail),
+                "type": _openai_type(status),
+                "param": place,
+                "code": code,
+            }
+        }
+        return Response(
+            json.dumps(content), status, dict(headers or {}), media_type="application/json"
+        )
     content = {
         "type": f"urn:dysk:problem:{code}",
         "title": title,
         "status": status,
         "detail": _brief(detail),
         "code": code,
-        "request_id": request_id,
+        "request_id": scope["state"]["request_id"],
         "errors": [{name: _brief(text) for name, text in each.items()} for each in errors],
         **(extensions or {}),
     }
     return Response(json.dumps(content), status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+def refusal(scope: Scope, problem: Problem) -> Response:
+    """A Problem as a response, for those who answer before any route does."""
+    return problem_response(
+        scope,
+        problem.code,
+        problem.detail,
+        errors=problem.errors,
+        headers=problem.headers,
+        extensions=problem.extensions,
+    )
+
+
+def _openai_type(status: int) -> str:
+    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    return kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
+
+
 def _brief(text: str) -> str:
     """Errors quote the value at fault, which may be as long as a body."""
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 100]} … {text[-90:]}"
-
-
-def request_id_of(request: Request) -> str:
-    """The id that the middleware gave this request."""
-    return str(request.scope["state"]["request_id"])
 
 
 @contextmanager
@@ -158,9 +195,9 @@ async def _domain_error(request: Request, error: Exception) -> Response:
         errors.append({"pointer": error.pointer, "detail": str(error)})
     extensions = {"fact_ids": list(error.fact_ids)} if isinstance(error, Conflict) else None
     return problem_response(
+        request.scope,
         code,
         str(error),
-        request_id_of(request),
         errors=errors,
         headers=headers,
         extensions=extensions,
@@ -175,7 +212,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     where = next(iter(errors[0].values())) or "the body"
     more = f" (and {len(found) - 1} more, see errors)" if len(found) > 1 else ""
     detail = f"{where}: {errors[0]['detail']}{more}"
-    return problem_response(code, detail, request_id_of(request), errors=errors)
+    return problem_response(request.scope, code, detail, errors=errors)
 
 
 def _located(location: Sequence[int | str], detail: str) -> dict[str, str]:
@@ -188,17 +225,10 @@ def _located(location: Sequence[int | str], detail: str) -> dict[str, str]:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
-        return problem_response(
-            error.code,
-            error.detail,
-            request_id_of(request),
-            errors=error.errors,
-            headers=error.headers,
-            extensions=error.extensions,
-        )
-    refusal = cast("HTTPException", error)
-    headers = dict(refusal.headers or {})
-    if refusal.status_code == 405:
+        return refusal(request.scope, error)
+    raised = cast("HTTPException", error)
+    headers = dict(raised.headers or {})
+    if raised.status_code == 405:
         headers["Allow"] = _allowed_methods(request)
     code, detail = {
         404: ("not_found", f"there is nothing at {request.url.path}; /docs lists what there is"),
@@ -206,10 +236,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
             "method_not_allowed",
             f"{request.method} is not allowed here; {headers.get('Allow')} is",
         ),
-    }.get(refusal.status_code, ("malformed_request", str(refusal.detail)))
-    return problem_response(
-        code, detail, request_id_of(request), status=refusal.status_code, headers=headers
-    )
+    }.get(raised.status_code, ("malformed_request", str(raised.detail)))
+    return problem_response(request.scope, code, detail, status=raised.status_code, headers=headers)
 
 
 def _allowed_methods(request: Request) -> str:

@@ -4,12 +4,14 @@ other: a write or a read is not held up by the language model, however many asks
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter, create_task_group, sleep
 from anyio.to_thread import run_sync
 
+from dysk.interruption import Interrupted, interruptible
 from service.errors import Problem
 
 T = TypeVar("T")
@@ -20,9 +22,12 @@ SEARCHERS = 2
 FOLLOWERS = 64
 """Threads that wait for new commits. Each wait is short, so more followers than this take turns."""
 
+LOOK_SECONDS = 0.25
+"""Between two looks whether the client of an ask is still there."""
+
 
 class NobodyWaits(Exception):
-    """The client hung up before its turn came, so the work was not started."""
+    """The client hung up, so its ask was not begun, or broken off."""
 
 
 class Lanes:
@@ -61,16 +66,55 @@ class Lanes:
     async def ask(self, work: Callable[[], T], hung_up: Callable[[], Awaitable[bool]]) -> T:
         """Run an ask in its turn.
 
-        Raises Problem 503 when too many wait already, NobodyWaits when ``hung_up()`` holds once its
-        turn comes.
+        Raises Problem 503 when too many wait already, NobodyWaits soon after ``hung_up()`` holds:
+        the ask leaves the queue, or is broken off at the model's next step.
         """
+        self.check_room()
+        left = threading.Event()
+
+        def watched_work() -> T:
+            with interruptible(left):
+                return work()
+
+        outcome: list[T] = []
+        failure: Exception | None = None
+        async with create_task_group() as watching:
+            waiting = CancelScope()
+            watching.start_soon(_watch, hung_up, left, waiting)
+            try:
+                with waiting:
+                    await self._turns.acquire()
+                if not waiting.cancelled_caught:
+                    try:
+                        outcome.append(await run_sync(watched_work, limiter=self._asks))
+                    finally:
+                        self._turns.release()
+            except Exception as error:  # raised below, since a task group would wrap it
+                failure = error
+            watching.cancel_scope.cancel()
+        if failure is not None and not isinstance(failure, Interrupted):
+            raise failure
+        if not outcome:
+            raise NobodyWaits
+        return outcome[0]
+
+    def check_room(self) -> None:
+        """Raises Problem 503 when too many asks wait already."""
         if self._turns.available_tokens == 0 and self.waiting_asks >= self._max_waiting_asks:
             raise Problem(
                 "too_many_asks",
                 f"{self.waiting_asks} asks wait for the model already; try again in a few seconds",
                 headers={"Retry-After": "5"},
             )
-        async with self._turns:
-            if await hung_up():
-                raise NobodyWaits
-            return await run_sync(work, limiter=self._asks)
+
+
+async def _watch(
+    hung_up: Callable[[], Awaitable[bool]], left: threading.Event, waiting: CancelScope
+) -> None:
+    """Tell those who work that their client left, and give up its place in the queue."""
+    try:
+        while not await hung_up():
+            await sleep(LOOK_SECONDS)
+    finally:  # also when the ask itself is cancelled, or over
+        left.set()
+    waiting.cancel()

@@ -18,6 +18,8 @@ from pydantic import BaseModel, Field
 from dysk.answer import AnswerStatus, Evidence, Mode
 from graph.fact import Cardinality, Fact, Status
 from graph.store import Change, ChangeKind, Commit, ItemResult, Receipt
+from service.jobs import Job, JobStatus
+from service.keys import Key, Scope
 
 
 class FactOut(BaseModel):
@@ -52,6 +54,7 @@ class ReceiptOut(BaseModel):
 
     revision: int
     items: list[ItemOut]
+    changes: list[ChangeOut]
     dry_run: bool
     replayed: bool
 
@@ -163,6 +166,121 @@ class AnswerOut(BaseModel):
     timings_ms: dict[str, float]
 
 
+class RelationList(BaseModel):
+    """Relations declared or used, by name."""
+
+    revision: int
+    relations: list[RelationOut]
+
+
+class EntityPage(BaseModel):
+    """Names of entities as of one revision."""
+
+    revision: int
+    entities: list[str]
+    next_cursor: str | None = Field(description="Pass as `cursor`; null on the last page.")
+
+
+class EntityOut(BaseModel):
+    """An entity's canonical name, and its other names in the order they were given."""
+
+    revision: int
+    entity: str
+    aliases: list[str]
+
+
+class Timeline(BaseModel):
+    """Facts about an entity by their start."""
+
+    revision: int
+    entity: str
+    facts: list[FactOut]
+
+
+class NeighborOut(BaseModel):
+    """An entity, and the fact that leads to it."""
+
+    entity: str
+    fact: FactOut
+
+
+class Neighbors(BaseModel):
+    """The other ends of an entity's facts."""
+
+    revision: int
+    entity: str
+    neighbors: list[NeighborOut]
+
+
+class ErasureOut(BaseModel):
+    """What was erased. `remaining` still matches; `bytes_remain`: another program keeps old bytes
+    of the file for now.
+    """
+
+    revision: int
+    erased: list[str]
+    remaining: list[str]
+    bytes_remain: bool
+
+
+class CompactionOut(BaseModel):
+    """What was forgotten; `horizon` is the earliest revision that is left."""
+
+    horizon: int
+    versions: int
+    commits: int
+
+
+class JobOut(BaseModel):
+    """An import and how it stands. `added` and what follows are known when it is done."""
+
+    id: str
+    kind: Literal["import"]
+    graph: str
+    status: JobStatus
+    created_at: str
+    finished_at: str | None
+    bytes: int
+    bytes_read: int
+    lines: int
+    added: int
+    unchanged: int
+    skipped: int
+    bad_total: int
+    revision: int | None
+    error: str | None
+    attempt: int
+
+
+class JobList(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobOut]
+
+
+class KeyOut(BaseModel):
+    """A key without its secret; `graphs` null is every graph."""
+
+    id: str
+    name: str
+    scope: Scope
+    graphs: list[str] | None
+    created_at: str
+    revoked_at: str | None
+
+
+class NewKeyOut(KeyOut):
+    """A new key. `key` is what to send, and is shown here only."""
+
+    key: str
+
+
+class KeyList(BaseModel):
+    """Keys, oldest first."""
+
+    keys: list[KeyOut]
+
+
 class GraphOut(BaseModel):
     """A graph: its latest revision, and how many facts it holds (retracted ones not counted)."""
 
@@ -188,6 +306,49 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     parts: dict[str, str]
+
+
+class ModelOut(BaseModel):
+    """A model as OpenAI's clients list it."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    """The models that may be asked."""
+
+    object: Literal["list"]
+    data: list[ModelOut]
+
+
+class CompletionOut(BaseModel):
+    """A chat completion, as OpenAI documents it. `dysk` has the evidence and the like."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[dict[str, Any]]
+    usage: dict[str, int]
+    dysk: dict[str, Any]
+
+
+class OpenAIErrorBody(BaseModel):
+    """What was refused. `code` is that of the other routes' problems."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIErrorOut(BaseModel):
+    """A refusal in OpenAI's envelope."""
+
+    error: OpenAIErrorBody
 
 
 class ErrorPlace(BaseModel):
@@ -244,6 +405,7 @@ def receipt_record(receipt: Receipt) -> dict[str, Any]:
     return {
         "revision": receipt.revision,
         "items": [_item_record(item) for item in receipt.items],
+        "changes": [_change_record(change) for change in receipt.changes],
         "dry_run": receipt.dry_run,
         "replayed": receipt.replayed,
     }
@@ -256,6 +418,20 @@ def commit_record(commit: Commit) -> dict[str, Any]:
         "recorded_at": commit.recorded_at,
         "changes": [_change_record(change) for change in commit.changes],
     }
+
+
+def job_record(job: Job) -> dict[str, Any]:
+    """A JobOut."""
+    record = asdict(job)
+    del record["reading"]
+    return {"id": record.pop("id"), "kind": "import", **record}
+
+
+def key_record(key: Key) -> dict[str, Any]:
+    """A KeyOut."""
+    record = asdict(key)
+    del record["digest"]
+    return record
 
 
 def evidence_records(evidence: list[Evidence]) -> list[dict[str, Any]]:

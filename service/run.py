@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import signal
 import socket
-import sys
 from types import FrameType
 
 import uvicorn
@@ -15,6 +14,8 @@ from dysk.errors import DyskError
 from dysk.workspace import Workspace
 from service.app import create_app
 from service.dependencies import Service
+from service.keys import KeyRing
+from service.logs import log_to_stderr
 from service.settings import Settings
 
 log = logging.getLogger("dysk.service")
@@ -44,15 +45,15 @@ def serve(workspace: Workspace, settings: Settings, *, insecure_public: bool = F
     Raises PublicBind for a host that others can reach unless ``insecure_public``,
     AddressUnavailable.
     """
-    if not insecure_public and not is_loopback(settings.host):
+    open_to_all = not KeyRing(workspace.path).closed
+    if open_to_all and not insecure_public and not is_loopback(settings.host):
         raise PublicBind(
             f"{settings.host!r} can be reached by others, and whoever reaches it may read and "
-            "change every fact; listen on 127.0.0.1 behind a proxy that authenticates, or accept "
-            "the risk with --insecure-public"
+            "change every fact: make a key first with `dysk keys create NAME --scope admin`, "
+            "listen on 127.0.0.1, or accept the risk with --insecure-public"
         )
     listener = listen(settings.host, settings.port)
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("dysk").setLevel(logging.INFO)
+    log_to_stderr(settings.log_format)
     app = create_app(workspace, settings)
     config = uvicorn.Config(
         app,

@@ -19,6 +19,7 @@ from dysk.errors import InvalidQuestion
 from graph.errors import InvalidTime
 from graph.fact import Add, Cardinality, OnConflict
 from graph.interval import parse_date
+from service.keys import Scope
 
 MAX_FACTS = 1000
 
@@ -199,6 +200,62 @@ class NewGraph(Body):
     name: Annotated[str, AfterValidator(usable_name)] = Field(
         description="Letters, digits, _, - and ., at most 64, beginning with a letter or digit."
     )
+
+
+class NewKey(Body):
+    """A key to make."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "importer", "scope": "write", "graphs": ["news"]}]}
+    )
+
+    name: str = Field(min_length=1, max_length=200, description="Whose it is, or what for.")
+    scope: Scope = Field(description="read ⊂ write ⊂ admin")
+    graphs: list[Annotated[str, AfterValidator(usable_name)]] | None = Field(
+        None, min_length=1, description="The graphs it is for; absent: every graph."
+    )
+
+
+class NewAliases(Body):
+    """Other names of an entity."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"aliases": ["UK", "Britain"]}]})
+
+    aliases: list[str] = Field(min_length=1, max_length=100)
+
+
+class Merge(Body):
+    """Two names of one entity."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"source": "Sir Keir Starmer", "target": "Keir Starmer"}]}
+    )
+
+    source: str = Field(description="The entity that is another one.")
+    target: str = Field(description="The one that it is.")
+
+
+class EraseMany(Body):
+    """Whose facts to erase: of a source, or about an entity."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "rumours.example"}]})
+
+    source: str | None = None
+    entity: str | None = Field(None, description="Name or alias, as subject or object.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> EraseMany:
+        if (self.source is None) == (self.entity is None):
+            raise PydanticCustomError("one_of_two", "give either source or entity")
+        return self
+
+
+class Compact(Body):
+    """The earliest revision to keep."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"before": 1200}]})
+
+    before: int = Field(ge=0, lt=2**63)
 
 
 class Search(Body):

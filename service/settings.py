@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dysk.errors import DyskError
+from service.logs import LogFormat
 
 
 class Settings(BaseSettings):
@@ -45,6 +46,30 @@ class Settings(BaseSettings):
     max_waiting_asks: int = Field(
         default=64, ge=0, description="Asks that may wait for their turn; the next ones get 503."
     )
+    max_import_bytes: int = Field(
+        default=2**30,
+        ge=1024,
+        description="Largest file to import, as it is sent: packed, if it is packed.",
+    )
+    max_waiting_jobs: int = Field(
+        default=16, ge=0, description="Imports that may wait for their turn; the next get 503."
+    )
+    requests_per_minute: int = Field(
+        default=0, ge=0, description="Requests of each key, or address without keys; 0: any number."
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="Names besides its addresses that the service goes by, with commas between; "
+        "* is any.",
+    )
+    log_format: LogFormat = Field(
+        default="text", description="text for people, json for machines: one object a line."
+    )
+
+    @property
+    def host_names(self) -> list[str]:
+        """``allowed_hosts`` one by one."""
+        return [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
 
 
 class InvalidSettings(DyskError):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import Iterator
 
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from dysk.answer import Answer
+from service.asking import answer, event, pieces, told
 from service.dependencies import GraphName, ServiceParts
+from service.errors import KINDS
 from service.lanes import NobodyWaits
 from service.openapi import problems
 from service.replies import AnswerOut, SearchResults, evidence_records, json_reply
@@ -13,6 +19,7 @@ from service.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/graphs/{graph}", tags=["ask"], route_class=StrictRoute)
 
+EVENT_STREAM = "text/event-stream"
 CLIENT_CLOSED_REQUEST = 499
 """For the log alone: the client hung up while its ask was queued."""
 
@@ -32,29 +39,55 @@ _REFUSALS = (
 @router.post(
     "/ask",
     response_model=AnswerOut,
-    responses=problems(
-        *_REFUSALS,
-        "revision_not_reached",
-        "history_compacted",
-        "invalid_question",
-        "too_many_asks",
-    ),
+    responses={
+        200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
+        **problems(
+            *_REFUSALS,
+            "revision_not_reached",
+            "history_compacted",
+            "invalid_question",
+            "too_many_asks",
+        ),
+    },
 )
 async def ask(graph: GraphName, body: Ask, request: Request, service: ServiceParts) -> Response:
     """Ask a question. The answer is read from one revision of the graph and names the facts it
     rests on.
 
-    Asks take turns at the model; writes and reads do not wait for them.
+    Asks take turns at the model; writes and reads do not wait for them. With `Accept:
+    text/event-stream` the answer comes as the events `meta`, `evidence`, `token` (a word each) and
+    `done`, or as `error`. The words come once the whole answer is checked against its evidence.
     """
-
-    def work() -> Response:
-        answer = service.workspace.graph(graph).ask(**body.model_dump())
-        return json_reply(answer.to_dict())
-
+    question = body.model_dump()
+    if EVENT_STREAM in request.headers.get("accept", ""):
+        service.lanes.check_room()
+        await service.lanes.read(lambda: service.workspace.graph(graph))
+        asked = answer(service, graph, question, request)
+        return StreamingResponse(
+            told(asked, _events, _error_event),
+            media_type=EVENT_STREAM,
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
     try:
-        return await service.lanes.ask(work, hung_up=request.is_disconnected)
+        found = await answer(service, graph, question, request)
     except NobodyWaits:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return json_reply(found.to_dict())
+
+
+def _events(found: Answer) -> Iterator[str]:
+    record = found.to_dict()
+    told_first = ("mode", "as_of", "revision", "time_interpretation")
+    yield event("meta", {name: record[name] for name in told_first})
+    for each in record["evidence"]:
+        yield event("evidence", each)
+    for piece in pieces(found.text):
+        yield event("token", {"text": piece})
+    yield event("done", record)
+
+
+def _error_event(code: str, detail: str) -> str:
+    return event("error", {"code": code, "status": KINDS[code][0], "detail": detail})
 
 
 @router.post("/search", response_model=SearchResults, responses=problems(*_REFUSALS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -93,6 +94,8 @@ async def add_facts(
     """
     commands = [fact.command(body.on_conflict) for fact in body.facts]
 
+    started = perf_counter()
+
     def work() -> Response:
         receipt = service.workspace.graph(graph).apply(
             commands, idempotency_key=key, dry_run=body.dry_run, expect_revision=revision
@@ -100,6 +103,8 @@ async def add_facts(
         written = not (receipt.dry_run or receipt.replayed) and any(
             item.outcome != "unchanged" for item in receipt.items
         )
+        if written:
+            service.metrics.wrote(graph, receipt.revision, perf_counter() - started)
         return json_reply(receipt_record(receipt), 201 if written else 200)
 
     with pointing_at({"": "/facts"}):
@@ -281,8 +286,11 @@ async def _change(
     *,
     places: Mapping[str, str] = _NOWHERE,
 ) -> Response:
+    started = perf_counter()
+
     def work() -> Response:
         receipt = change(service.workspace.graph(graph))
+        service.metrics.wrote(graph, receipt.revision, perf_counter() - started)
         return json_reply(receipt_record(receipt), headers=_etag_after(receipt))
 
     with pointing_at(places):

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from dysk.client import Dysk
-from service.dependencies import GraphName, ServiceParts
+from service.dependencies import CallerOf, GraphName, ServiceParts
 from service.errors import Problem
 from service.openapi import problems
 from service.replies import GraphList, GraphOut, json_reply
@@ -18,11 +18,14 @@ router = APIRouter(prefix="/v1/graphs", tags=["graphs"], route_class=StrictRoute
 
 
 @router.get("", response_model=GraphList, responses=problems())
-async def list_graphs(service: ServiceParts) -> Response:
-    """The names of all graphs."""
-    return await service.lanes.read(
-        lambda: json_reply({"graphs": sorted(service.workspace.graphs())})
-    )
+async def list_graphs(service: ServiceParts, caller: CallerOf) -> Response:
+    """The names of all graphs that the caller may see."""
+
+    def work() -> Response:
+        names = [name for name in service.workspace.graphs() if caller.sees(name)]
+        return json_reply({"graphs": sorted(names)})
+
+    return await service.lanes.read(work)
 
 
 @router.post(

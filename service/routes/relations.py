@@ -10,11 +10,42 @@ from graph.fact import Relation, SetRelation
 from service.dependencies import GraphName, ServiceParts
 from service.errors import pointing_at
 from service.openapi import problems
-from service.replies import RelationReceipt, json_reply
+from service.replies import RelationList, RelationOut, RelationReceipt, json_reply
 from service.schemas import RelationSettings
 from service.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/graphs/{graph}", tags=["relations"], route_class=StrictRoute)
+
+
+@router.get(
+    "/relations",
+    response_model=RelationList,
+    responses=problems("not_found", "invalid_request", "store_unavailable"),
+)
+async def list_relations(graph: GraphName, service: ServiceParts) -> Response:
+    """Every relation that is declared or used, by name, with its settings."""
+
+    def work() -> Response:
+        with service.workspace.graph(graph).store.snapshot() as snapshot:
+            found = [asdict(relation) for relation in snapshot.relations()]
+            return json_reply({"revision": snapshot.revision, "relations": found})
+
+    return await service.lanes.read(work)
+
+
+@router.get(
+    "/relations/{relation:path}",
+    response_model=RelationOut,
+    responses=problems("not_found", "invalid_request", "store_unavailable"),
+)
+async def get_relation(graph: GraphName, relation: str, service: ServiceParts) -> Response:
+    """A relation's settings; one that was never declared has the defaults."""
+
+    def work() -> Response:
+        with service.workspace.graph(graph).store.snapshot() as snapshot:
+            return json_reply(asdict(snapshot.relation(relation)))
+
+    return await service.lanes.read(work)
 
 
 @router.put(

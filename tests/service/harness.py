@@ -22,16 +22,21 @@ class Http:
     def __init__(self, app: FastAPI) -> None:
         self.app = app
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://dysk.test"
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
         )
 
     def __enter__(self) -> Self:
         self._portal_context = start_blocking_portal()
         self._portal = self._portal_context.__enter__()
+        self._lifespan = self._portal.wrap_async_context_manager(
+            self.app.router.lifespan_context(self.app)
+        )
+        self._lifespan.__enter__()
         return self
 
     def __exit__(self, *details: Any) -> None:
         self._portal.call(self._client.aclose)
+        self._lifespan.__exit__(None, None, None)
         self._portal_context.__exit__(*details)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:

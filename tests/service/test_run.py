@@ -201,7 +201,7 @@ def test_an_endless_upload_is_cut_off_with_a_413(tmp_path: Path) -> None:
         address = urlsplit(service.url)
         with socket.create_connection((address.hostname, address.port), timeout=20) as upload:
             upload.sendall(
-                f"POST {FACTS} HTTP/1.1\r\nHost: dysk.test\r\nTransfer-Encoding: chunked\r\n"
+                f"POST {FACTS} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
                 "Content-Type: application/json\r\n\r\n".encode()
             )
             chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
