@@ -1,4 +1,4 @@
-"""``dysk bench speed``: ttft, write and store."""
+"""``dysk bench speed``: ttft, write, store and op."""
 
 from __future__ import annotations
 
@@ -97,6 +97,46 @@ def store(
             Path(folder), facts, seed=seed, progress=lambda line: bars.update(task, completed=line)
         )
     _show(storing.table(result), asdict(result), out, settings.of(context))
+
+
+@app.command()
+def op(
+    context: typer.Context,
+    seconds: Annotated[float, typer.Option(min=0.01, help="For each setting.")] = 1.5,
+    arena_gb: Annotated[
+        float, typer.Option(min=0.01, help="Keys and values of the arenas beyond the cache.")
+    ] = 1.0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Beside one thread; else as many as torch takes.")
+    ] = None,
+    flex: Annotated[
+        bool, typer.Option(help="FlexAttention too, compiled for each shape: takes long.")
+    ] = False,
+    out: Out = None,
+) -> None:
+    """The operator against other ways to read the same facts. Needs no model."""
+    import torch
+
+    from benchmarks.speed import op as operator
+    from benchmarks.speed.op_report import table
+    from benchmarks.speed.op_rivals import RIVALS
+
+    contenders: dict[str, operator.Contender] = dict(RIVALS)
+    if flex:
+        from benchmarks.speed.op_flex import flex as flex_attention
+
+        contenders["FlexAttention"] = flex_attention
+    counts = sorted({1, threads or torch.get_num_threads()})
+    with _progress() as bars:
+        task = bars.add_task("settings", total=operator.settings(counts))
+        result = operator.measure(
+            contenders,
+            seconds=seconds,
+            arena_gb=arena_gb,
+            threads=counts,
+            progress=lambda: bars.advance(task),
+        )
+    _show(table(result), asdict(result), out, settings.of(context))
 
 
 def _far_reaching(graph: Dysk, workspace: Workspace) -> Engine:

@@ -17,11 +17,10 @@ const Element* row_of(const Rows& rows, int64_t row, int64_t head) {
 
 template <class Element>
 void prefetch(const Element* begin, const Element* end) {
-  const char* last = reinterpret_cast<const char*>(end) - 1;
-  for (const char* line = reinterpret_cast<const char*>(begin); line < last; line += 64) {
-    __builtin_prefetch(line, 0, kSecondCache);
+  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) & ~uintptr_t{63};
+  for (uintptr_t line = first; line < reinterpret_cast<uintptr_t>(end); line += 64) {
+    __builtin_prefetch(reinterpret_cast<const char*>(line), 0, kSecondCache);
   }
-  __builtin_prefetch(last, 0, kSecondCache);
 }
 
 // out[q · out_stride + key] = query q · key, for `count` queries and kLanes keys. Lanes and
