@@ -54,6 +54,7 @@ def run(
     """Ask every system the same questions over the same facts, and score what they say."""
     from benchmarks.environment import environment
     from benchmarks.load import load_facts
+    from benchmarks.rivals.ring import Ring
     from benchmarks.run import draw, record
     from benchmarks.run import run as ask_here
     from benchmarks.workers import Job, ask_in_processes
@@ -81,7 +82,12 @@ def run(
 
         if processes == 1:
             samples = ask_here(
-                graph, drawn, chosen, revision=loaded.revision, folder=folder, progress=advance
+                Ring(graph, workspace),
+                drawn,
+                chosen,
+                revision=loaded.revision,
+                folder=folder,
+                progress=advance,
             )
         else:
             job = Job(

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.metrics import hits, score
 from benchmarks.results import SAMPLES
 from benchmarks.schema import BenchmarkError, Question, Sample, SampleEvidence
-from benchmarks.systems import Asker, System
+from benchmarks.systems import Asker, Contestant
 from dysk.answer import Answer
 from dysk.errors import DyskError, ModelUnavailable
 from graph.errors import GraphError
@@ -31,7 +31,7 @@ def draw(questions: Sequence[Question], limit: int | None, seed: int) -> list[Qu
 def run(
     graph: Asker,
     questions: Sequence[Question],
-    systems: Sequence[System],
+    systems: Sequence[Contestant],
     *,
     revision: int,
     folder: Path,
@@ -48,7 +48,7 @@ def run(
 
 def record(
     answered: Iterable[list[Sample]],
-    systems: Sequence[System],
+    systems: Sequence[Contestant],
     folder: Path,
     progress: Callable[[], None] | None = None,
 ) -> dict[str, list[Sample]]:
@@ -71,14 +71,14 @@ def record(
     return samples
 
 
-def warm_up(graph: Asker, systems: Sequence[System], revision: int) -> None:
+def warm_up(graph: Asker, systems: Sequence[Contestant], revision: int) -> None:
     """Models, prefixes and code paths load here, outside the timings."""
     for system in systems:
         system.ask(graph, _WARM_UP, revision)
 
 
 def ask_all(
-    graph: Asker, systems: Sequence[System], number: int, question: Question, revision: int
+    graph: Asker, systems: Sequence[Contestant], number: int, question: Question, revision: int
 ) -> list[Sample]:
     """One question to each system before the next question, so that a noisy minute hits all alike.
 
@@ -87,7 +87,7 @@ def ask_all(
     return [ask(graph, system, question, revision) for system in in_turn(number, systems)]
 
 
-def in_turn(number: int, systems: Sequence[System]) -> list[System]:
+def in_turn(number: int, systems: Sequence[Contestant]) -> list[Contestant]:
     """The order of systems for the ``number``-th question.
 
     Whoever comes later finds warmer caches, so every second question goes round backwards, and
@@ -98,7 +98,7 @@ def in_turn(number: int, systems: Sequence[System]) -> list[System]:
     return turn[::-1] if number % 2 else turn
 
 
-def ask(graph: Asker, system: System, question: Question, revision: int) -> Sample:
+def ask(graph: Asker, system: Contestant, question: Question, revision: int) -> Sample:
     """Ask and judge. Raises ModelUnavailable; any other error of dysk goes into the sample."""
     began = time.perf_counter()
     try:
@@ -116,7 +116,7 @@ def ttft_ms(answer: Answer) -> float:
 
 
 def _judged(
-    system: System,
+    system: Contestant,
     question: Question,
     answer: Answer | None,
     latency_ms: float | None,

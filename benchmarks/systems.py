@@ -1,4 +1,4 @@
-"""The systems under test: the answering modes, over one graph, one retriever and one model."""
+"""The systems under test: dysk's answering modes and their rivals, over one graph and one model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from benchmarks.rivals.entries import ENTRIES, Entry
 from benchmarks.schema import BenchmarkError, Question
 from dysk.answer import Answer, Grounding, Mode
 
@@ -35,26 +36,43 @@ class Asker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A way to ask. In mode ``rag`` the ``top_k`` best facts are written into the prompt."""
+    """A way to ask dysk. In mode ``rag`` the ``top_k`` best facts are written into the prompt;
+    ``repairs`` then gives it the help with misspelt names that attention always gets.
+    """
 
     name: str
     mode: Mode
     candidates: int = CANDIDATES
     top_k: int = TOP_K
+    grounding: Grounding = "check"
+    repairs: bool = False
 
     def ask(self, graph: Asker, question: Question, revision: int) -> Answer:
         """Ask at the question's own time, at this revision of the graph or a later one."""
-        return graph.ask(
+        return self._asked(graph).ask(
             question.question,
             as_of=question.as_of,
             min_revision=revision,
             mode=self.mode,
             candidates=self.candidates,
             top_k=self.top_k,
+            grounding=self.grounding,
         )
 
+    def _asked(self, graph: Asker) -> Asker:
+        if not self.repairs:
+            return graph
+        from benchmarks.rivals.ring import Ring
 
-SYSTEMS = {
+        if not isinstance(graph, Ring):
+            raise TypeError("a RAG that repairs needs a Ring around the graph")
+        return graph.repairing
+
+
+Contestant = System | Entry
+"""Travels between processes; ``mode`` is ``closed_book`` where no fact is read."""
+
+SYSTEMS: dict[str, Contestant] = {
     system.name: system
     for system in (
         System("closed_book", "closed_book"),
@@ -62,14 +80,21 @@ SYSTEMS = {
         System("rag8", "rag", top_k=8),
         System("attention", "attention"),
         System("hybrid", "hybrid"),
+        System("rag32", "rag", top_k=32),
+        System("rag1_repaired", "rag", top_k=1, repairs=True),
+        System("rag8_repaired", "rag", top_k=8, repairs=True),
+        System("rag1_strict", "rag", top_k=1, grounding="strict", repairs=True),
+        System("attention_strict", "attention", grounding="strict"),
+        *ENTRIES,
     )
 }
-_GROUPS = {"rag": ("rag1", "rag8")}
+_GROUPS = {"rag": ("rag1", "rag8"), "rivals": tuple(entry.name for entry in ENTRIES)}
 DEFAULT_SYSTEMS = "closed_book,rag,attention,hybrid"
 
 
-def choose_systems(names: str) -> list[System]:
-    """Systems by comma-separated names, each once; ``rag`` is ``rag1`` and ``rag8``.
+def choose_systems(names: str) -> list[Contestant]:
+    """Systems by comma-separated names, each once; ``rag`` is ``rag1`` and ``rag8``, ``rivals``
+    all that are not dysk's own.
 
     Raises BenchmarkError for an unknown name or none.
     """

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from benchmarks.run import ask_all, warm_up
 from benchmarks.schema import Question, Sample
-from benchmarks.systems import System
-from dysk.client import Dysk
+from benchmarks.systems import Asker, Contestant
 from dysk.workspace import Workspace
 
 
@@ -29,7 +28,7 @@ class Job:
     folder: Path
     graph: str
     revision: int
-    systems: tuple[System, ...]
+    systems: tuple[Contestant, ...]
     model: str | None = None
     encoder: str | None = None
 
@@ -49,13 +48,16 @@ def _answer(job: Job, numbered: tuple[int, Question]) -> list[Sample]:
 
 
 @cache
-def _opened(job: Job) -> Dysk:
+def _opened(job: Job) -> Asker:
     """The graph, opened and warmed by a worker's first question, so that its errors are raised
     there: a pool that fails while it starts says nothing but that it broke.
     """
     import torch
 
+    from benchmarks.rivals.ring import Ring
+
     torch.set_num_threads(1)
-    graph = Workspace(job.folder, model=job.model, encoder=job.encoder).graph(job.graph)
+    workspace = Workspace(job.folder, model=job.model, encoder=job.encoder)
+    graph = Ring(workspace.graph(job.graph), workspace)
     warm_up(graph, job.systems, job.revision)
     return graph

@@ -49,13 +49,14 @@ class Engine:
         *,
         graph: str = "",
         reach: float = REACH,
+        repairs_rag: bool = False,
     ) -> None:
         self._graph = graph
         self._store = store
         self._syncer = syncer
         self._encoder = encoder
         self._model = model
-        self._speaker = Speaker(model, heads, self._block_key)
+        self._speaker = Speaker(model, heads, self._block_key, repairs_rag)
         self._reach = reach
 
     def ask(

@@ -42,11 +42,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Speaks with a model that the caller has locked. ``block_key`` names a fact's block."""
+    """Speaks with a model that the caller has locked. ``block_key`` names a fact's block.
+
+    RAG is left as people use it unless ``repairs_rag``, which gives it the same help as attention.
+    """
 
     model: LanguageModel
     heads: RetrievalHeads
     block_key: Callable[[str], str]
+    repairs_rag: bool = False
 
     def speak(
         self,
@@ -66,26 +70,44 @@ class Speaker:
             spoken = self.model.speak(ids, closed=True, drafts=[ids], max_tokens=max_tokens)
             return Said(spoken.text, usage=_count(spoken, watch))
         if mode == "rag":
-            said = self._from_prompt(question, found[:top_k], max_tokens, watch)
-            return said if grounding == "off" else _checked(said, names)
+            return self._from_prompt(question, found[:top_k], names, grounding, max_tokens, watch)
         in_prompt_too = mode == "hybrid"
         return self._from_memory(
             question, found, names, top_k, grounding, max_tokens, watch, in_prompt_too
         )
 
     def _from_prompt(
-        self, question: str, facts: list[Candidate], max_tokens: int, watch: Stopwatch
+        self,
+        question: str,
+        facts: list[Candidate],
+        names: Names,
+        grounding: Grounding,
+        max_tokens: int,
+        watch: Stopwatch,
     ) -> Said:
         """The facts stand in the prompt, the best one next to the question."""
         ids = self.model.question_ids(question)
-        spoken = self.model.speak(
-            ids,
-            context=[self.model.fact_ids(fact.text) for fact in reversed(facts)],
-            drafts=[*(self.model.draft_ids(fact.text) for fact in facts), ids],
-            max_tokens=max_tokens,
-        )
+
+        def read(opening: str = "") -> Spoken:
+            return self.model.speak(
+                ids,
+                context=[self.model.fact_ids(fact.text) for fact in reversed(facts)],
+                opening=opening,
+                drafts=[*(self.model.draft_ids(fact.text) for fact in facts), ids],
+                max_tokens=max_tokens,
+            )
+
+        spoken = read()
         evidence = tuple(evidence_of(fact, None) for fact in facts)
-        return Said(spoken.text, evidence, _count(spoken, watch))
+        said = Said(spoken.text, evidence, _count(spoken, watch))
+        if grounding == "off":
+            return said
+        said = _checked(said, names)
+        return (
+            said
+            if said.grounded or not self.repairs_rag
+            else self._repaired(said, names, read, watch)
+        )
 
     def _from_memory(
         self,

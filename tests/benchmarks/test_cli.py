@@ -165,7 +165,7 @@ def test_a_kept_data_folder_is_used_again(tmp_path: Path, workspaces: list[FakeW
     [
         ({"--facts": "none.jsonl"}, "cannot read none.jsonl"),
         ({"--questions": "none.jsonl"}, "cannot read none.jsonl"),
-        ({"--systems": "oracle"}, "there is no system 'oracle'"),
+        ({"--systems": "telepathy"}, "there is no system 'telepathy'"),
         ({"--limit": "0"}, "give a number from 1 up"),
         ({"--out": "taken/out"}, "cannot write to taken/out"),
     ],

@@ -19,7 +19,7 @@ def test_names_choose_systems_once_each_in_order(names: str, expected: list[str]
     assert [system.name for system in choose_systems(names)] == expected
 
 
-@pytest.mark.parametrize("names", ["oracle", "attention,oracle", "", " , "])
+@pytest.mark.parametrize("names", ["telepathy", "attention,telepathy", "", " , "])
 def test_an_unknown_or_missing_name_is_refused_with_the_choices(names: str) -> None:
     with pytest.raises(BenchmarkError, match="choose among closed_book, rag1, rag8, attention"):
         choose_systems(names)
