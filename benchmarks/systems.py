@@ -72,22 +72,20 @@ class System:
 Contestant = System | Entry
 """Travels between processes; ``mode`` is ``closed_book`` where no fact is read."""
 
-SYSTEMS: dict[str, Contestant] = {
-    system.name: system
-    for system in (
-        System("closed_book", "closed_book"),
-        System("rag1", "rag", top_k=1),
-        System("rag8", "rag", top_k=8),
-        System("attention", "attention"),
-        System("hybrid", "hybrid"),
-        System("rag32", "rag", top_k=32),
-        System("rag1_repaired", "rag", top_k=1, repairs=True),
-        System("rag8_repaired", "rag", top_k=8, repairs=True),
-        System("rag1_strict", "rag", top_k=1, grounding="strict", repairs=True),
-        System("attention_strict", "attention", grounding="strict"),
-        *ENTRIES,
-    )
-}
+_ALL: tuple[Contestant, ...] = (
+    System("closed_book", "closed_book"),
+    System("rag1", "rag", top_k=1),
+    System("rag8", "rag", top_k=8),
+    System("attention", "attention"),
+    System("hybrid", "hybrid"),
+    System("rag32", "rag", top_k=32),
+    System("rag1_repaired", "rag", top_k=1, repairs=True),
+    System("rag8_repaired", "rag", top_k=8, repairs=True),
+    System("rag1_strict", "rag", top_k=1, grounding="strict", repairs=True),
+    System("attention_strict", "attention", grounding="strict"),
+    *ENTRIES,
+)
+SYSTEMS = {system.name: system for system in _ALL}
 _GROUPS = {"rag": ("rag1", "rag8"), "rivals": tuple(entry.name for entry in ENTRIES)}
 DEFAULT_SYSTEMS = "closed_book,rag,attention,hybrid"
 
