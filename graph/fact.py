@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -76,13 +77,7 @@ class Fact:
         That is so when it is retracted, or when the fact that superseded it starts no later than it
         does.
         """
-        start = MIN_SECONDS if self.valid_from is None else parse_date(self.valid_from).start
-        if self.status == "retracted":
-            return Interval(start, start)
-        if self.valid_to is not None:
-            return Interval(start, max(start, parse_date(self.valid_to).start))
-        # Closed by a fact without a start: nothing remains of it.
-        return Interval(start, start if self.status == "superseded" else MAX_SECONDS)
+        return _interval(self.valid_from, self.valid_to, self.status)
 
     def holds_in(self, period: Period | None) -> bool:
         """True when the fact holds at some instant of ``period``; None stands for all time."""
@@ -108,6 +103,18 @@ class Fact:
             revision,
             self.statement,
         )
+
+
+@lru_cache(maxsize=1 << 16)
+def _interval(valid_from: str | None, valid_to: str | None, status: Status) -> Interval:
+    # Remembered, since planning a write asks for the interval of each fact several times.
+    start = MIN_SECONDS if valid_from is None else parse_date(valid_from).start
+    if status == "retracted":
+        return Interval(start, start)
+    if valid_to is not None:
+        return Interval(start, max(start, parse_date(valid_to).start))
+    # Closed by a fact without a start: nothing remains of it.
+    return Interval(start, start if status == "superseded" else MAX_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

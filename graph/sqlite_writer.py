@@ -155,7 +155,7 @@ class _Writer:
             fact.valid_to,
             fact.source,
             fact.external_id,
-            _json(dict(fact.attributes)),
+            _json(dict(fact.attributes)) if fact.attributes else None,
             fact.status,
             _json(fact.supersedes),
             None if fact.superseded_by is None else self._facts[fact.superseded_by],
