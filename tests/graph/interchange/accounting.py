@@ -127,7 +127,7 @@ def _triples(format: Syntax, lines: list[bytes], items: list[Numbered]) -> str |
 def _events_of_line(line: bytes) -> list[pyoxigraph.Quad | None]:
     """The triples of a line, and one None if anything is wrong with it."""
     events = _events("ntriples", line)
-    found = [event for event in events if event is not None]
+    found: list[pyoxigraph.Quad | None] = [event for event in events if event is not None]
     return found if len(found) == len(events) else [*found, None]
 
 

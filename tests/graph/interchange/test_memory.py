@@ -8,10 +8,10 @@ import pytest
 
 from tests.graph.interchange.memory import measure_one
 
-FACTS = 120_000
-ALLOWED = 32.0
+FACTS = 90_000
+ALLOWED = 28.0
 """MiB for what is remembered up to a limit: names, and pages of the scratch database. To hold the
-facts themselves would take over 50.
+facts themselves would take over 35.
 """
 
 
