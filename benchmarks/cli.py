@@ -1,4 +1,4 @@
-"""``dysk bench``: run, report, compare, speed. Mounted where the source tree is."""
+"""``dysk bench``: run, report, compare, convert, speed. Mounted where the source tree is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.compare import compare as compare_runs
 from benchmarks.compare import markdown as comparison_markdown
 from benchmarks.compare import parse_condition, read_verdicts
+from benchmarks.formats.convert import Format
+from benchmarks.formats.convert import convert as convert_file
 from benchmarks.report import markdown, markdown_of_runs
 from benchmarks.results import Results, read_results, summarise_system, write_results
 from benchmarks.schema import BenchmarkError, content_sha256, read_questions
@@ -168,6 +170,17 @@ def compare(
         typer.echo(comparison_markdown(found), nl=False)
     if found.failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    format: Annotated[Format, typer.Argument(help="Who published the file.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file, plain or .gz.")],
+    out: Annotated[Path, typer.Option(help="Folder for facts.jsonl and questions.jsonl.")],
+) -> None:
+    """Turn a published data set into the two files that `bench run` reads."""
+    facts, questions = convert_file(format, path, out)
+    typer.echo(f"{facts:,} facts and {questions:,} questions are in {out}", err=True)
 
 
 def _show(results: Results, selected: settings.Settings) -> None:
