@@ -101,6 +101,16 @@ class Reading:
     mass: Tensor | None = None
     steps: int = 0
     second_look: SecondLook | None = None
+    is_empty: bool = field(init=False)
+    """No row has a candidate."""
+    empty_rows: Tensor | None = field(init=False)
+    """Which rows have none, bool[B]; None where each has one."""
+
+    def __post_init__(self) -> None:
+        # Looked at once: inside a forward pass it would break the graph of torch.compile.
+        empty = (self.candidates < 0).all(1)
+        self.is_empty = bool(empty.all())
+        self.empty_rows = empty if bool(empty.any()) else None
 
     def shares(self, row: int = 0) -> list[float]:
         """Each candidate's share of the watched heads' attention, in [0, 1]; a mean over passes."""
@@ -228,8 +238,8 @@ def _attention(
     else:
         if state.second_look is not None and layer in state.second_look.probe.layers:
             _look_again(state, layer, (query, lse, scale))
-        empty = (state.candidates < 0).all(1)
-        if empty.any():
+        empty = state.empty_rows
+        if empty is not None:
             # Promise 3 holds row by row: rows without a candidate get the untouched function's
             # bits.
             plain, _ = sdpa_attention_forward(
@@ -245,7 +255,7 @@ def _reads_nothing(reading: Reading, layer: int) -> bool:
         layer < reading.first_layer
         or reading.k == 0
         or reading.gate == float("-inf")
-        or bool((reading.candidates < 0).all())
+        or reading.is_empty
     )
 
 
