@@ -1,4 +1,4 @@
-"""``dysk bench``: run, report, compare, convert, speed. Mounted where the source tree is."""
+"""``dysk bench``: run, edits, report, compare, convert, speed. Mounted where the source tree is."""
 
 from __future__ import annotations
 
@@ -123,6 +123,40 @@ def run(
     )
     write_results(results, folder)
     _show(results, selected)
+
+
+@app.command()
+def edits(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder; each stage gets one of its own in it.")],
+    counts: Annotated[str, typer.Option(help="Updates in all, after which to ask.")] = "1,10,100",
+    systems: Annotated[str, typer.Option(help="Comma-separated.")] = "closed_book,rag1,attention",
+    seed: Annotated[int, typer.Option(help="Invents the facts and draws questions.")] = 0,
+) -> None:
+    """Update invented facts one by one, then retract and erase some: what is known, what breaks?"""
+    from benchmarks.tasks.run import run_edits
+
+    chosen = choose_systems(systems)
+    try:
+        steps = [int(count) for count in counts.split(",")]
+    except ValueError as error:
+        raise BenchmarkError(f"--counts {counts} must be numbers, as 1,10,100") from error
+    selected, folder = settings.of(context), _folder(out)
+    with _data_folder(None) as place, selected.workspace(place) as workspace, _progress() as bars:
+        task = bars.add_task("asks", total=None)
+        stages = run_edits(
+            workspace,
+            chosen,
+            counts=steps,
+            seed=seed,
+            folder=folder,
+            models=(selected.model, selected.encoder),
+            progress=lambda: bars.advance(task),
+        )
+    if selected.as_json:
+        output.print_json([asdict(results) for results in stages.values()])
+    else:
+        typer.echo(markdown_of_runs(list(stages), list(stages.values())), nl=False)
 
 
 @app.command()

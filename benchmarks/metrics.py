@@ -45,7 +45,8 @@ def score(question: Question, output: str, *, abstained: bool) -> Score:
     """
     if abstained or not question.answers:
         right = abstained and not question.answers
-        return Score(right, right, float(right), False if question.old_answers else None)
+        speaks_old = not abstained and any(contains(output, old) for old in question.old_answers)
+        return Score(right, right, float(right), speaks_old if question.old_answers else None)
     correct = any(contains(output, answer) for answer in question.answers)
     return Score(
         correct=correct,

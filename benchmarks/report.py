@@ -87,12 +87,21 @@ def _row(name: str, summary: Summary) -> list[str]:
     ]
 
 
+_EDITING = {
+    "updated": "efficacy",
+    "paraphrase": "generalisation",
+    "unchanged": "locality",
+    "multi-hop": "portability",
+}
+"""Kinds that measure what EasyEdit (arXiv 2401.01286) gives another name."""
+
+
 def _accuracies(title: str, groups: dict[str, dict[str, Summary]]) -> str:
     """Accuracy by system and group, with the group's size; empty for fewer than two groups."""
     sizes = {group: summary.n for system in groups.values() for group, summary in system.items()}
     if len(sizes) < 2:
         return ""
-    columns = [f"accuracy by {title}", *(f"{group} (n={n})" for group, n in sizes.items())]
+    columns = [f"accuracy by {title}", *(_headed(group, n) for group, n in sizes.items())]
     return table(
         columns,
         [
@@ -100,6 +109,11 @@ def _accuracies(title: str, groups: dict[str, dict[str, Summary]]) -> str:
             for name, system in groups.items()
         ],
     )
+
+
+def _headed(group: str, n: int) -> str:
+    editing = f", {_EDITING[group]}" if group in _EDITING else ""
+    return f"{group}{editing} (n={n})"
 
 
 def _origin(results: Results) -> str:

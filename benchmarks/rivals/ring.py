@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from dysk.candidates import read_time
 from dysk.retrieval.encoder import CachedEncoder
 from dysk.retrieval.verbalize import verbalize
 from dysk.speaking import Speaker
-from graph.fact import Fact
+from graph.fact import Command, Fact
+from graph.store import Receipt
 
 if TYPE_CHECKING:
     from dysk.client import Dysk
@@ -68,6 +70,16 @@ class Ring:
             graph=self._graph.name,
             repairs_rag=True,
         )
+
+    def apply(self, commands: Sequence[Command]) -> Receipt:
+        """Write to dysk's graph; see ``tell``."""
+        return self._graph.apply(commands)
+
+    def tell(self, facts: Sequence[Fact]) -> None:
+        """Have every rival that was built know these versions."""
+        for rival in self._rivals.values():
+            for fact in facts:
+                rival.update(fact)
 
     def rival(self, entry: Entry) -> Rival:
         """The rival, told all facts that the graph holds now if it is new."""

@@ -178,3 +178,19 @@ def test_one_hop_needs_any_gold_fact_and_several_hops_all(
     expected: tuple[bool | None, bool | None],
 ) -> None:
     assert hits(question("x", facts=facts, hops=hops), evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "abstained", "correct", "stale"),
+    [
+        ("It is Bob.", False, False, True),
+        ("Who knows?", False, False, False),
+        ("", True, True, False),
+    ],
+)
+def test_what_was_removed_is_stale_where_it_is_still_spoken(
+    output: str, abstained: bool, correct: bool, stale: bool
+) -> None:
+    removed = Question("q", "Who leads Norland?", (), old_answers=("Bob",))
+    verdict = score(removed, output, abstained=abstained)
+    assert (verdict.correct, verdict.stale) == (correct, stale)

@@ -29,7 +29,7 @@ first token ms p50 / p95 | answer ms p50 / p95 | prompt tokens |
 | attention | 4 | 0.750 [0.250, 1.000] | 0.750 | 0.750 | 0.333 | 0.000 | 1.000 | 1.000 | \
 100 / 100 | 300 / 300 | 20 |
 
-| accuracy by kind | interval (n=1) | updated (n=3) |
+| accuracy by kind | interval (n=1) | updated, efficacy (n=3) |
 | --- | ---: | ---: |
 | closed_book | 0.000 | 0.000 |
 | attention | 1.000 | 0.667 |

@@ -1,0 +1,1 @@
+"""Tasks that a pair of files cannot hold, since the graph changes between the questions."""
