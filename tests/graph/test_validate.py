@@ -233,3 +233,9 @@ def test_checking_what_was_checked_changes_nothing(
         assert error.pointer in ("/0/subject", "/0/source", "/0/valid_from")
     else:
         assert check_batch(checked) == checked
+
+
+def test_what_was_checked_is_not_checked_again() -> None:
+    batch = check_batch([Add(" a ", "b", "c")])
+    assert batch == (Add("a", "b", "c"),)
+    assert check_batch(batch) is batch
