@@ -59,6 +59,7 @@ class Query:
     They say nothing about who or what is meant, and pull its vector f32[dim] away from the keys.
     """
 
+    text: str
     vector: NDArray[np.float32]
     mentions: list[Mention]
 
@@ -76,7 +77,9 @@ def read_time(question: str, syncer: Syncer, now: datetime) -> TimeInterpretatio
 def read_query(question_without_time: str, syncer: Syncer, encoder: TextEncoder) -> Query:
     """What a question asks about."""
     return Query(
-        encoder.encode([question_without_time])[0], syncer.mentions.find(question_without_time)
+        question_without_time,
+        encoder.encode([question_without_time])[0],
+        syncer.mentions.find(question_without_time),
     )
 
 

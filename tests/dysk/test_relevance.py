@@ -43,6 +43,20 @@ def test_it_is_as_soon_as_it_is_written_and_no_longer_once_it_is_erased(countrie
     assert not relevant(countries, question)
 
 
+def test_a_neighbour_does_not_stand_in_for_another_that_is_named(world: World) -> None:
+    world.add("Zembla Island", "king", "Otto")
+    world.add("Zembla", "national bird", "the waxwing")
+    assert relevant(world, "Who is the king of Zembla Island?")
+    assert not relevant(world, "Who is the king of Zembla?")
+
+
+def test_a_neighbour_with_another_number_is_another(world: World) -> None:
+    world.add("2nd district of Zembla", "governor", "Otto")
+    assert relevant(world, "Who is the governor of the 2nd district of Zembla?")
+    assert not relevant(world, "Who is the governor of the 3rd district of Zembla?")
+    assert relevant(world, "Who is the governor of the 2nd district of Zembla, of its 9 districts?")
+
+
 def test_what_has_nothing_to_do_with_the_graph_is_not(countries: World) -> None:
     assert not relevant(countries, "How do volcanoes erupt?")
 
