@@ -4,6 +4,7 @@ with Dysk.open("world.dysk") as d:
     d.add("UK", "head of government", "Keir Starmer", valid_from="2024-07-05")
     answer = d.ask("Who leads the UK?")
     answer.text, answer.evidence, answer.status
+Dysk.connect("http://127.0.0.1:8000")  # the same methods over a running service
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
 from dysk.checks import check_count, check_dates, check_options, check_question
-from dysk.erasure import forget_names
+from dysk.erasure import drop_index, forget_names
+from dysk.forgetting import Forgotten, forget
 from graph import (
     Add,
     Cardinality,
@@ -45,9 +47,13 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from dysk.engine import Engine
+    from dysk.remote import RemoteDysk
     from dysk.retrieval.encoder import CachedEncoder
     from dysk.sync import Syncer
     from dysk.workspace import Workspace
+
+_PATIENCE_SECONDS = 1.0
+"""How long one wait for a change lasts: the longest that Ctrl-C may go unheard."""
 
 
 class Dysk:
@@ -83,6 +89,16 @@ class Dysk:
         opened._owns_workspace = True
         return opened
 
+    @classmethod
+    def connect(cls, url: str, *, api_key: str | None = None, graph: str = "default") -> RemoteDysk:
+        """A graph of a running service, with the same methods. Close it when done.
+
+        ``api_key`` is what `dysk keys create` printed; none where the service has no keys.
+        """
+        from dysk.remote import RemoteDysk
+
+        return RemoteDysk(url, api_key=api_key, graph=graph)
+
     # -- writing --------------------------------------------------------------------------------
 
     def apply(
@@ -112,6 +128,8 @@ class Dysk:
         receipt = self.store.apply(
             commands, idempotency_key=idempotency_key, expect_revision=expect_revision
         )
+        # Once more: another process may have written its index in between.
+        drop_index(self._workspace.folder(self.name))
         if self._syncer is not None:
             self._syncer.catch_up(receipt.revision)
         return receipt
@@ -171,6 +189,12 @@ class Dysk:
         and fact memory.
         """
         return self.apply([Erase(fact_id)])
+
+    def forget(self, *, source: str | None = None, entity: str | None = None) -> Forgotten:
+        """Erase every fact that has, or ever had, this source or this entity; see
+        dysk.forgetting.forget.
+        """
+        return forget(self, source=source, entity=entity)
 
     def set_relation(
         self,
@@ -243,6 +267,15 @@ class Dysk:
     def changes(self, since: int = 0, limit: int = 1000) -> list[Commit]:
         """The change feed after a revision."""
         return self.store.changes(since, limit=limit)
+
+    def follow(self, since: int = 0) -> Iterator[Commit]:
+        """Every commit after a revision, for ever: waits for those to come."""
+        while True:
+            while commits := self.changes(since):
+                yield from commits
+                since = commits[-1].revision
+            while not self.store.wait(since, _PATIENCE_SECONDS):
+                pass
 
     def to_networkx(self, as_of: str | None = None) -> nx.MultiDiGraph:
         """The graph as networkx sees it: entities as nodes, facts as edges."""
@@ -344,7 +377,12 @@ class Dysk:
                 self.store.revision  # noqa: B018 - raises once the store is closed
                 file = self._workspace.vector_file(self.name)
                 self._vectors = CachedEncoder(self._workspace.encoder(), file)
-                self._syncer = Syncer(self.store, self._vectors, on_erase=self._forget_blocks)
+                self._syncer = Syncer(
+                    self.store,
+                    self._vectors,
+                    on_erase=self._forget_blocks,
+                    folder=file.parent,
+                )
             syncer = self._syncer
         # Outside the lock: building takes minutes for a large graph, and a close need not wait.
         syncer.catch_up(self.store.revision, progress)

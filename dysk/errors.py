@@ -45,3 +45,17 @@ class BackupError(DyskError):
     """A backup cannot be made or restored as asked. Nothing was overwritten."""
 
     code = "backup"
+
+
+class ServiceUnreachable(DyskError):
+    """No service answers at the address, or what answers is not dysk."""
+
+    code = "service_unreachable"
+
+
+class Refused(DyskError):
+    """The service refused what no call in one's own process could be refused for: a key that is
+    missing, a limit that is reached.
+    """
+
+    code = "refused"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from dysk.client import Dysk
 from dysk.erasure import bytes_remain
 from graph.errors import InvalidFact
 from graph.fact import Erase, Fact
 from graph.store import FactStore
+
+if TYPE_CHECKING:
+    from dysk.client import Dysk
 
 _PAGE = 1000
 

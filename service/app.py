@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 
 from anyio import create_task_group, sleep
@@ -77,7 +78,7 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
         warming = threading.Thread(target=_warm, args=(workspace,), name="dysk-warm", daemon=True)
         warming.start()
         service.jobs.start()
-        async with create_task_group() as watching:
+        async with tools(), create_task_group() as watching:
             watching.start_soon(_time_updates, service)
             yield
             service.stopping.set()
@@ -101,6 +102,7 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
+    tools = _mount_tools(app, service)
     errors.install(app)
     install_document(app)
     # The last one added is the outermost.
@@ -123,6 +125,15 @@ def _version() -> str:
         return version("dysk")
     except PackageNotFoundError:
         return "source tree"
+
+
+def _mount_tools(app: FastAPI, service: Service) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """``/mcp``, where the extra is installed."""
+    if importlib.util.find_spec("mcp") is None:
+        return nullcontext
+    from service.mcp_http import mount
+
+    return mount(app, service)
 
 
 async def _time_updates(service: Service) -> None:

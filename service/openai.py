@@ -53,10 +53,10 @@ class Options(BaseModel):
     graph: Annotated[str, AfterValidator(usable_name)] | None = None
     as_of: Date | None = None
     known_at: Date | None = None
-    min_revision: int | None = Field(None, ge=0, lt=2**63)
+    min_revision: int | None = Field(default=None, ge=0, lt=2**63)
     mode: Mode = "attention"
-    candidates: int = Field(32, ge=1, le=1024)
-    top_k: int = Field(4, ge=1, le=128)
+    candidates: int = Field(default=32, ge=1, le=1024)
+    top_k: int = Field(default=4, ge=1, le=128)
     grounding: Grounding = "check"
 
 
@@ -90,7 +90,7 @@ class Completion(BaseModel):
     n: int | None = None
     tools: list[Any] | None = None
     response_format: dict[str, Any] | None = None
-    dysk: Options = Field(default_factory=lambda: Options())
+    dysk: Options = Field(default_factory=Options)
 
     def graph(self) -> str:
         """The graph that the model, or the option, names. Raises Problem."""

@@ -16,7 +16,7 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 
 from dysk.answer import AnswerStatus, Evidence, Mode
-from graph.fact import Cardinality, Fact, Status
+from graph.fact import Cardinality, Fact, Relation, Status
 from graph.store import Change, ChangeKind, Commit, ItemResult, Receipt
 from service.jobs import Job, JobStatus
 from service.keys import Key, Scope
@@ -84,10 +84,11 @@ class RelationOut(BaseModel):
 
 
 class RelationReceipt(BaseModel):
-    """Settings of a relation, in force from this revision on."""
+    """Settings of a relation, in force from this revision on; no changes when they were already."""
 
     revision: int
     relation: RelationOut
+    changes: list[ChangeOut]
 
 
 class ChangeOut(BaseModel):
@@ -408,6 +409,15 @@ def receipt_record(receipt: Receipt) -> dict[str, Any]:
         "changes": [_change_record(change) for change in receipt.changes],
         "dry_run": receipt.dry_run,
         "replayed": receipt.replayed,
+    }
+
+
+def relation_receipt_record(receipt: Receipt, relation: Relation) -> dict[str, Any]:
+    """A RelationReceipt."""
+    return {
+        "revision": receipt.revision,
+        "relation": asdict(relation),
+        "changes": [_change_record(change) for change in receipt.changes],
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
@@ -14,6 +16,10 @@ from dysk.answer import Answer, Evidence
 from dysk.checks import check_question
 from dysk.cli import output, settings
 from graph.interval import parse_date
+
+if TYPE_CHECKING:
+    from dysk.client import Dysk
+    from dysk.remote import RemoteDysk
 
 _BAR = 12
 """Columns of a full attention bar."""
@@ -64,10 +70,7 @@ def ask(
     check_question(question)
     if as_of is not None:
         parse_date(as_of)  # what can be refused is refused before the models load
-    with chosen.workspace() as workspace, output.working("getting the models ready") as progress:
-        graph = workspace.graph(chosen.graph)
-        workspace.warm(progress, graphs=[chosen.graph])
-        progress("reading the graph and asking the model")
+    with _ready(chosen) as graph, output.working("reading the graph and asking the model"):
         answer = graph.ask(
             question,
             as_of=as_of,
@@ -80,6 +83,20 @@ def ask(
         output.print_json(answer.to_dict())
     else:
         output.out().print(panel(question, answer))
+
+
+@contextmanager
+def _ready(chosen: settings.Settings) -> Iterator[Dysk | RemoteDysk]:
+    """The graph, with the models loaded where they are this process's own."""
+    if chosen.url is not None:
+        with chosen.opened() as remote:
+            yield remote
+        return
+    with chosen.workspace() as workspace:
+        graph = workspace.graph(chosen.graph)
+        with output.working("getting the models ready") as progress:
+            workspace.warm(progress, graphs=[chosen.graph])
+        yield graph
 
 
 def panel(question: str, answer: Answer) -> Panel:

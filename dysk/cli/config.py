@@ -33,6 +33,7 @@ def show(context: typer.Context) -> None:
         "model": chosen.model or DEFAULT_MODEL,
         "encoder": chosen.encoder or DEFAULT_ENCODER,
         "graph_url": chosen.graph_url or "",
+        "url": chosen.url or "",
         "cache": str(cache_folder()),
     }
     cached = "DYSK_CACHE" if os.environ.get("DYSK_CACHE") else "default"

@@ -8,7 +8,14 @@ from __future__ import annotations
 import json
 import sys
 
-from dysk.errors import DataFolderError, DyskError, ModelUnavailable, RevisionNotReached
+from dysk.errors import (
+    DataFolderError,
+    DyskError,
+    ModelUnavailable,
+    Refused,
+    RevisionNotReached,
+    ServiceUnreachable,
+)
 from graph.errors import (
     Conflict,
     GraphError,
@@ -35,6 +42,8 @@ _STATUS: dict[type[Exception], int] = {
     StoreUnavailable: 5,
     StoreCorrupt: 5,
     DataFolderError: 5,
+    ServiceUnreachable: 5,
+    Refused: 4,
     ModelUnavailable: 6,
 }
 

@@ -11,8 +11,8 @@ import typer
 from dysk.cli import settings
 from dysk.cli.errors import InputError
 from dysk.cli.output import print_compaction, print_receipt, say
+from dysk.client import Dysk
 from dysk.erasure import bytes_remain
-from graph.fact import Correct
 
 _PANEL = "Write"
 _CORRECTABLE = (
@@ -120,7 +120,7 @@ def correct(
     chosen = settings.of(context)
     parsed = parse_changes(changes)
     with chosen.opened() as graph:
-        receipt = graph.apply([Correct(fact_id, parsed)])
+        receipt = graph.correct(fact_id, expect_revision=None, **parsed)
     print_receipt(receipt, as_json=chosen.as_json)
 
 
@@ -137,7 +137,7 @@ def erase(context: typer.Context, fact_id: FactId) -> None:
     chosen = settings.of(context)
     with chosen.opened() as graph:
         receipt = graph.erase(fact_id)
-        waits = bytes_remain(graph.store)
+        waits = isinstance(graph, Dysk) and bytes_remain(graph.store)
     print_receipt(receipt, as_json=chosen.as_json)
     if waits:
         say(

@@ -26,6 +26,7 @@ from graph.interchange import (
 
 if TYPE_CHECKING:
     from dysk.client import Dysk
+    from dysk.remote import RemoteDysk
 
 _PANEL = "Files"
 
@@ -82,12 +83,21 @@ def import_(
     """Bring in the facts of a file; bad lines are named and left out."""
     chosen = settings.of(context)
     columns = dict(_column(each) for each in column or ())
-    with opened(file) as (stream, size), chosen.workspace() as workspace:
+    if chosen.url is not None and strict:
+        raise InputError(
+            "--strict tries the file on a copy of the graph, which a service does not give: import "
+            "without it, and correct the lines that it names"
+        )
+    with opened(file) as (stream, size):
         reading = _Reading(file, stream, size, format, strict, columns, language)
         if strict:
             from dysk.rehearsal import rehearsed
 
-            with rewindable(stream) as again, rehearsed(workspace, chosen.graph) as copy:
+            with (
+                chosen.workspace() as workspace,
+                rewindable(stream) as again,
+                rehearsed(workspace, chosen.graph) as copy,
+            ):
                 reading = replace(reading, stream=again)
                 start, revision = again.tell(), copy.store.revision
                 tried = reading.into(copy, "checking")
@@ -99,7 +109,8 @@ def import_(
                 again.seek(start)
                 report = reading.into(workspace.graph(chosen.graph, create=True), "importing")
         else:
-            report = reading.into(workspace.graph(chosen.graph, create=True), "importing")
+            with chosen.opened(create=True) as graph:
+                report = reading.into(graph, "importing")
     _show(file, report, as_json=chosen.as_json)
     if report.bad_total:
         raise typer.Exit(BAD_INPUT)
@@ -117,7 +128,7 @@ class _Reading:
     columns: dict[str, str]
     language: str
 
-    def into(self, graph: Dysk, message: str) -> ImportReport:
+    def into(self, graph: Dysk | RemoteDysk, message: str) -> ImportReport:
         """Read the stream from where it is, and add its facts."""
         lines = with_progress(unpack(self.stream, self.file), self.stream, self.size, message)
         first = next(lines, b"")

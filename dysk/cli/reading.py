@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,12 +13,11 @@ from graph.store import Commit
 
 if TYPE_CHECKING:
     from dysk.client import Dysk
+    from dysk.remote import RemoteDysk
 
 _PANEL = "Look"
 _PAGE = 1000
 """Commits fetched from the feed at a time."""
-_PATIENCE = 1.0
-"""Seconds that one wait for a change lasts: the longest that Ctrl-C may go unheard."""
 
 
 def register(app: typer.Typer) -> None:
@@ -94,21 +94,15 @@ def changes(
     """The change feed, a commit at a time; with --output json one commit a line."""
     chosen = settings.of(context)
     with chosen.opened() as graph:
-        while True:
-            since = _print_from(graph, since, as_json=chosen.as_json)
-            if not follow:
-                return
-            while not graph.store.wait(since, _PATIENCE):
-                pass
+        for commit in graph.follow(since) if follow else _all(graph, since):
+            _print_commit(commit, as_json=chosen.as_json)
 
 
-def _print_from(graph: Dysk, since: int, *, as_json: bool) -> int:
-    """Print every commit after ``since`` and return the last one's revision."""
+def _all(graph: Dysk | RemoteDysk, since: int) -> Iterator[Commit]:
+    """Every commit after ``since`` that there is."""
     while commits := graph.changes(since, _PAGE):
-        for commit in commits:
-            _print_commit(commit, as_json=as_json)
+        yield from commits
         since = commits[-1].revision
-    return since
 
 
 def _print_commit(commit: Commit, *, as_json: bool) -> None:

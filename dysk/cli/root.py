@@ -8,6 +8,7 @@ through entry points: dysk never imports upwards (docs/adr/0004-cli-and-layers.m
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from io import TextIOWrapper
@@ -103,6 +104,14 @@ def options(
             "NEO4J_PASSWORD in the environment.",
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DYSK_URL",
+            help="Work on a running service instead, such as http://127.0.0.1:8000; DYSK_API_KEY "
+            "in the environment if it has keys.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
@@ -116,6 +125,8 @@ def options(
         model=model,
         encoder=encoder,
         graph_url=graph_url,
+        url=url,
+        api_key=os.environ.get("DYSK_API_KEY") or None,
         origins=origins(context),
     )
 

@@ -105,6 +105,7 @@ def _show(graph: str, found: Verification) -> None:
 
 def _data(chosen: settings.Settings) -> Path:
     """The data folder, which holds the graphs: those of a server are for its own tools to keep."""
+    chosen.refuse_url()
     if chosen.graph_url is not None:
         raise InputError(
             f"the graphs are on {chosen.graph_url}: back them up and check them with that server's "

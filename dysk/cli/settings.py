@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from dysk.cli.errors import InputError
+
 if TYPE_CHECKING:
     from dysk.client import Dysk
+    from dysk.remote import RemoteDysk
     from dysk.workspace import Workspace
 
 
@@ -34,6 +37,8 @@ class Settings:
     encoder: str | None
     origins: Mapping[str, str]
     graph_url: str | None = None
+    url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
     @property
     def as_json(self) -> bool:
@@ -42,8 +47,10 @@ class Settings:
 
     def workspace(self, data: Path | None = None) -> Workspace:
         """The data folder, opened without loading any model; another one than the chosen holds its
-        graphs itself. Raises DataFolderError, InvalidGraphUrl.
+        graphs itself. Raises DataFolderError, InvalidGraphUrl, InputError with ``--url``.
         """
+        if data is None:
+            self.refuse_url()
         from dysk.workspace import Workspace
 
         return Workspace(
@@ -53,9 +60,25 @@ class Settings:
             graph_url=self.graph_url if data is None else None,
         )
 
+    def refuse_url(self) -> None:
+        """Raises InputError where a service is named, for verbs that work on a data folder."""
+        if self.url is not None:
+            raise InputError(
+                "this verb works on a data folder, and --url (or DYSK_URL) names a service: run it "
+                "without, on the machine that has the folder"
+            )
+
     @contextmanager
-    def opened(self, *, create: bool = False) -> Iterator[Dysk]:
-        """The chosen graph; ``create`` makes it when missing, else NotFound."""
+    def opened(self, *, create: bool = False) -> Iterator[Dysk | RemoteDysk]:
+        """The chosen graph, here or of a service; ``create`` makes a missing one, else NotFound."""
+        if self.url is not None:
+            from dysk.remote import RemoteDysk
+
+            with RemoteDysk(self.url, api_key=self.api_key, graph=self.graph) as remote:
+                if create:
+                    remote.create()
+                yield remote
+            return
         with self.workspace() as workspace:
             yield workspace.graph(self.graph, create=create)
 

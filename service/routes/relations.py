@@ -10,7 +10,13 @@ from graph.fact import Relation, SetRelation
 from service.dependencies import GraphName, ServiceParts
 from service.errors import pointing_at
 from service.openapi import problems
-from service.replies import RelationList, RelationOut, RelationReceipt, json_reply
+from service.replies import (
+    RelationList,
+    RelationOut,
+    RelationReceipt,
+    json_reply,
+    relation_receipt_record,
+)
 from service.schemas import RelationSettings
 from service.strict import StrictRoute
 
@@ -72,7 +78,7 @@ async def set_relation(
         receipt = service.workspace.graph(graph).apply([SetRelation(settings)])
         # As stored, with its texts normalised; nothing is reported when it was so already.
         stored = next((each.relation for each in receipt.changes if each.relation), settings)
-        return json_reply({"revision": receipt.revision, "relation": asdict(stored)})
+        return json_reply(relation_receipt_record(receipt, stored))
 
     places = {"/0/relation/template": "/template", "/0/relation/inverse": "/inverse"}
     with pointing_at(places):

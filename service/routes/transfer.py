@@ -147,7 +147,7 @@ async def _told(service: Service, job_id: str) -> AsyncIterator[str]:
             yield "\n".join(lines) + "\n"
         elif ended:
             record = {"type": "summary", **job_record(service.jobs.get(job_id))}
-            yield json.dumps(record, ensure_ascii=False) + "\n"
+            yield json.dumps(record) + "\n"
             return
         else:
             await anyio.sleep(_LOOK_AGAIN_SECONDS)
