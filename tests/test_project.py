@@ -106,7 +106,8 @@ class TestPins:
         declared = [*PROJECT["project"]["dependencies"], *build, *dev, "pip"]
         names = {re.split(r"[<>=!~\[]", line)[0] for line in declared}
         assert names - set(PINS) == set()
-        assert all(re.fullmatch(r"\d+(\.\d+)+", version) for version in PINS.values())
+        exact = r"\d+(\.\d+)+(\.post\d+)?"
+        assert all(re.fullmatch(exact, version) for version in PINS.values())
 
     def test_building_needs_no_torch(self) -> None:
         assert [line.split(">")[0] for line in PROJECT["build-system"]["requires"]] == ["hatchling"]
