@@ -154,10 +154,13 @@ def _asks(arena: Arena, shape: Shape, queries: int, candidates: int, memory: Mem
     random = torch.Generator().manual_seed(0)
     q = torch.randn(1, shape.heads, queries, shape.dim, generator=random)
     blocks = arena.start.shape[0]
-    return [
-        Ask(arena, q, torch.randperm(blocks, generator=random)[None, :candidates])
-        for _ in range(1 if memory == "cache" else _ASKS_BEYOND)
-    ]
+
+    def ask(dense_of: Ask | None = None) -> Ask:
+        drawn = torch.randperm(blocks, generator=random)[None, :candidates]
+        return Ask(arena, q, drawn, dense_of)
+
+    first = ask()
+    return [first, *(ask(first) for _ in range(_ASKS_BEYOND - 1) if memory == "beyond")]
 
 
 def _row(

@@ -59,11 +59,16 @@ def _noise(rows: int, shape: Shape) -> Tensor:
 
 @dataclass(frozen=True)
 class Ask:
-    """One row of queries f32[1, H, Q, D] and its candidates i64[1, C]."""
+    """One row of queries f32[1, H, Q, D] and its candidates i64[1, C].
+
+    ``dense_of`` is another with as many, whose dense tokens are used: which they are costs no
+    time, and those of all would not fit into memory.
+    """
 
     arena: Arena
     q: Tensor
     candidates: Tensor
+    dense_of: Ask | None = None
 
     @property
     def scale(self) -> float:
@@ -73,6 +78,8 @@ class Ask:
     @cached_property
     def dense(self) -> tuple[Tensor, Tensor]:
         """Keys and values of all candidates' tokens, f32[1, KVH, C · TOKENS, D], contiguous."""
+        if self.dense_of is not None:
+            return self.dense_of.dense
         slots = (self.arena.start[self.candidates[0], None] + torch.arange(TOKENS)).flatten()
         return tuple(  # type: ignore[return-value]
             arena[slots].float().transpose(0, 1)[None].contiguous()
