@@ -67,24 +67,22 @@ class Needs:
 def variants(*, everything: bool = False) -> Iterator[Variant]:
     """What the default model calls with bfloat16, or all that the table and the types give."""
     types = [("bf16", "bf16"), ("fp16", "fp16"), ("fp32", "bf16"), ("fp32", "fp32")]
-    tile = {"TILE": SELECT_TILE, "K_TILE": 16, "HAS_PRIOR": True}
+    columns = {"TILE": SELECT_TILE, "K_TILE": 16, "HAS_PRIOR": True}
     yield Variant(kernels.eligible_kernel, "", "", {"TILE": ELIGIBLE_TILE, "HAS_PRIOR": True})
-    yield Variant(kernels.select_kernel, "", "", {**tile, "KEEP_ALL": False})
+    yield Variant(kernels.select_kernel, "", "", {**columns, "KEEP_ALL": False})
     if everything:
-        yield Variant(kernels.select_kernel, "", "", {**tile, "KEEP_ALL": True})
+        yield Variant(kernels.select_kernel, "", "", {**columns, "KEEP_ALL": True})
     for dim, (query, arena) in product(HEADS, types if everything else types[:1]):
         shape: dict[str, int | bool] = {"GROUP": HEADS[dim], "DIM": dim, "DIM_TILE": dim}
         shape["HAS_PRIOR"] = True
         yield Variant(kernels.score_kernel, query, arena, {**shape, **SCORE_TILE})
         for config, together in product(TABLE if everything else TABLE[:1], (False, True)):
-            queries = ROWS_AT_MOST // HEADS[dim] if together else 1
-            rows = {"QUERIES": queries, "ROWS": ROWS_AT_MOST if together else 16}
-            narrow = {"NARROW": query == arena != "fp32"}
-            constants = {**shape, **rows, **narrow, **config.kwargs}
+            narrow = query == arena != "fp32"
+            rows = ROWS_AT_MOST[narrow] if together else 16
+            tile = {"QUERIES": rows // HEADS[dim] if together else 1, "ROWS": rows}
+            constants = {**shape, **tile, "NARROW": narrow, **config.kwargs}
             stages, warps = config.num_stages, config.num_warps
             yield Variant(kernels.attend_kernel, query, arena, constants, warps, stages)
-            if not everything:
-                break
 
 
 def compile_for(capability: int, variant: Variant) -> Needs:
@@ -121,7 +119,7 @@ def compile_for(capability: int, variant: Variant) -> Needs:
 
 
 def _resources(cubin: bytes) -> tuple[int, int]:
-    """Registers and bytes of local memory of a thread."""
+    """Registers of a thread, and bytes of its stack: a kernel has none but for what it spills."""
     tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
@@ -129,7 +127,7 @@ def _resources(cubin: bytes) -> tuple[int, int]:
         said = subprocess.run(  # noqa: S603 - a tool of triton's own, and a file of ours
             [tool, "--dump-resource-usage", file.name], capture_output=True, text=True, check=True
         ).stdout
-    found = re.search(r"REG:(\d+).*?LOCAL:(\d+)", said)
+    found = re.search(r"REG:(\d+) STACK:(\d+)", said)
     if found is None:
         raise RuntimeError(f"cuobjdump did not say what the kernel takes: {said}")
     return int(found[1]), int(found[2])

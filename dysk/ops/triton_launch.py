@@ -25,10 +25,12 @@ fastest for the shapes and types at hand is found by trying all of them, at thei
 """
 
 ELIGIBLE_TILE = 64
-SCORE_TILE = {"QUERIES": 16, "COLUMNS": 64}
+SCORE_TILE = {"QUERIES": 16, "COLUMNS": 32}
 SELECT_TILE = 1024
-ROWS_AT_MOST = 64
-"""Query heads × query tokens that a program serves where all tokens read the same blocks."""
+ROWS_AT_MOST = {True: 32, False: 16}
+"""Query heads × query tokens that a program serves where all tokens read the same blocks, with
+16-bit products and without. With twice as many the registers overflow.
+"""
 
 SCORES_AT_MOST = 16 << 20
 """Scores held at once, 64 MB: a long prompt is selected for in parts."""
@@ -80,13 +82,14 @@ def sparse_knowledge_attention(
                 candidates, prior, eligible, columns, TILE=ELIGIBLE_TILE, **common
             )
         _select(q, summary, eligible, prior, selected, bias, scale, common, shape)
-        together = min(triton.next_power_of_2(queries), max(1, ROWS_AT_MOST // shape["GROUP"]))
+        narrow = q.dtype == k_arena.dtype and q.dtype.itemsize == 2
+        together = min(queries, max(1, ROWS_AT_MOST[narrow] // shape["GROUP"]))
         read_together = together if k >= columns else 1
         attend[(batch * kv_heads * triton.cdiv(queries, read_together),)](
             *(q, k_arena, v_arena, block_start.contiguous(), block_len.contiguous()),
             *(selected, bias, out, lse, scale, kv_heads, queries, k),
             *(*q.stride()[:3], *k_arena.stride(), *v_arena.stride(), min(k, columns)),
-            NARROW=q.dtype == k_arena.dtype and q.dtype.itemsize == 2,
+            NARROW=narrow,
             QUERIES=read_together,
             ROWS=_tile(read_together * shape["GROUP"]),
             **common,

@@ -81,7 +81,7 @@ def test_columns_queries_and_scores_are_taken_in_parts(
     monkeypatch.setattr(triton_launch, "ELIGIBLE_TILE", 16)
     monkeypatch.setattr(triton_launch, "SELECT_TILE", 16)
     monkeypatch.setattr(triton_launch, "SCORE_TILE", {"QUERIES": 16, "COLUMNS": 16})
-    monkeypatch.setattr(triton_launch, "ROWS_AT_MOST", 16)
+    monkeypatch.setattr(triton_launch, "ROWS_AT_MOST", {False: 8})
     monkeypatch.setattr(triton_launch, "SCORES_AT_MOST", 40 * 18)
     assert_is_the_definition(
         make_case(

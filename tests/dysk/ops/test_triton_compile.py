@@ -14,12 +14,14 @@ pytest.importorskip("triton", reason="triton, which has wheels for Linux only, i
 ROOT = Path(__file__).parents[3]
 SHARED_AT_MOST = {80: 163 * 1024, 90: 227 * 1024}
 """Bytes that a program can have, by the CUDA programming guide's table of compute capabilities."""
+SPILLED_AT_MOST = 64
+"""Bytes of a thread: a few values that wait for the end of a loop."""
 
 
-def compiled(folder: Path, *options: str) -> list[list[str]]:
+def compiled(folder: Path) -> list[list[str]]:
     """The command's table, compiled anew, without its head."""
     done = subprocess.run(
-        [sys.executable, "-m", "dysk.ops.triton_compile", *options],
+        [sys.executable, "-m", "dysk.ops.triton_compile"],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -28,13 +30,13 @@ def compiled(folder: Path, *options: str) -> list[list[str]]:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "triton had something to say"
-    print(done.stdout)
+    print(done.stdout, end="")
     return [line.split() for line in done.stdout.splitlines()[1:]]
 
 
 def assert_fits(capability: str, registers: str, spilled: str, shared: str) -> None:
     assert 16 < int(registers) <= 255
-    assert int(spilled) == 0
+    assert int(spilled) <= SPILLED_AT_MOST
     assert 0 < int(shared) <= SHARED_AT_MOST[int(capability)]
 
 
