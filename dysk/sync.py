@@ -4,23 +4,30 @@ Slots, keys and mentions are a pure function of the feed: replaying it from 0 gi
 The index knows *which* (subject, relation) pairs exist, never what holds in them: that is always
 read from the snapshot that an ask has pinned, so an index that is ahead of it does no harm and one
 that is behind is first brought up.
+
+Given a folder, the syncer keeps all of it on disk as well, and a start goes on from there.
 """
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dysk.retrieval.coarse import CoarseIndex, FaissIndex
+from dysk.index_keeping import IndexKeeper
+from dysk.retrieval.coarse import CoarseIndex, FaissIndex, IndexState
 from dysk.retrieval.encoder import CachedEncoder
+from dysk.retrieval.index_file import Column, grouped
 from dysk.retrieval.keys import slot_keys
-from dysk.retrieval.mentions import MentionFinder, MentionIndex
+from dysk.retrieval.mentions import MentionIndex
 from dysk.retrieval.verbalize import spell_out
 from graph.errors import HistoryCompacted
 from graph.store import Change, FactStore
@@ -28,6 +35,10 @@ from graph.store import Change, FactStore
 Slot = tuple[str, str]
 """(subject, relation)."""
 Progress = Callable[[int, int], None]
+
+KEPT_FROM = 1_000
+"""Slots from which the index is kept on disk: a smaller one is made as fast as it is read."""
+_KEPT_AGAIN = 0.1
 
 
 @dataclass(slots=True)
@@ -46,7 +57,12 @@ class Syncer:
         *,
         index: CoarseIndex | None = None,
         on_erase: Callable[[list[str]], object] | None = None,
+        folder: Path | None = None,
+        kept_from: int = KEPT_FROM,
     ) -> None:
+        """``folder`` is where the index is kept, beyond ``kept_from`` slots; only a FaissIndex
+        is.
+        """
         self._store = store
         self.encoder = encoder
         self.index: CoarseIndex = index if index is not None else FaissIndex(encoder.dim)
@@ -58,12 +74,18 @@ class Syncer:
         self._slots_of_relation: Counter[str] = Counter()
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         self._encoded: Counter[str] = Counter()
-        self.mentions: MentionFinder = MentionIndex()
+        self.mentions = MentionIndex()
         self._next_id = 0
         # What the entries above have and index and caches do not yet: kept when a step fails, so
         # that the next attempt, which finds nothing new in the feed, takes it up.
         self._unindexed: dict[int, Slot] = {}
         self._unborne: set[str] = set()
+        self._kept: tuple[IndexKeeper, FaissIndex] | None = None
+        if folder is not None and isinstance(self.index, FaissIndex):
+            self._kept = IndexKeeper(folder, store, encoder.fingerprint), self.index
+        self._kept_from = kept_from
+        self._changes_unkept = 0
+        self._is_new = True
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -75,6 +97,9 @@ class Syncer:
         if self.watermark >= revision:
             return
         with self._lock:
+            if self._is_new:
+                self._is_new = False
+                self._take_up()
             while self.watermark < revision:
                 try:
                     commits = self._store.changes(self.watermark)
@@ -106,17 +131,33 @@ class Syncer:
                 self._thread = threading.Thread(target=self._follow, name="dysk-sync", daemon=True)
                 self._thread.start()
 
+    def keep(self) -> bool:
+        """Write index and names to disk now; False where nothing is kept of them. Asks go on."""
+        if self._kept is None or len(self._entries) < self._kept_from:
+            return False
+        keeper, index = self._kept
+        with self._lock:
+            if self._unindexed:
+                return False
+            revision, columns = self.watermark, self._state(index)
+            self._changes_unkept = 0
+        return keeper.save(revision, columns)
+
     def close(self) -> None:
-        """Stop following."""
+        """Stop following, and keep on disk what has changed."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        if self._changes_unkept:
+            self.keep()
 
     def _follow(self) -> None:
         while not self._stop.is_set():
             try:
                 if self._store.wait(self.watermark, timeout=0.5) and not self._stop.is_set():
                     self.catch_up(self._store.revision)
+                elif self._changes_unkept > max(self._kept_from, _KEPT_AGAIN * len(self._entries)):
+                    self.keep()
                 self.failure = None
             except Exception as error:  # the next ask meets the same error and reports it
                 self.failure = error
@@ -124,6 +165,7 @@ class Syncer:
 
     def _apply(self, changes: list[Change], progress: Progress | None) -> None:
         erased = [change.fact_id for change in changes if change.kind == "erase"]
+        self._changes_unkept += len(changes)
         with self._store.snapshot() as latest:
             for change in changes:
                 if change.kind == "erase" and change.fact_id is not None:
@@ -163,6 +205,9 @@ class Syncer:
         self.watermark = start.revision
 
     def _tell_erased(self, fact_ids: list[str]) -> None:
+        if fact_ids and self._kept is not None:
+            self._kept[0].drop()
+            self._changes_unkept += len(self._entries) + self._kept_from
         if fact_ids and self._on_erase is not None:
             self._on_erase(fact_ids)
 
@@ -203,6 +248,89 @@ class Syncer:
                 for name in _encoded_names(entry.slot):
                     self._encoded[name] -= 1
                     self._unborne.add(name)
+
+    def _take_up(self) -> None:
+        """Begin with what is kept on disk, where that can be trusted."""
+        if self._kept is None:
+            return
+        keeper, index = self._kept
+        loaded = keeper.load()
+        if loaded is None:
+            return
+        was_enabled = gc.isenabled()
+        gc.disable()  # else it walks over millions of objects that all stay
+        try:
+            self._restore(index, loaded[1])
+        finally:
+            if was_enabled:
+                gc.enable()
+        self.watermark = loaded[0]
+
+    def _state(self, faiss_index: FaissIndex) -> dict[str, Column]:
+        """All that the feed has told, in columns for a file."""
+        index = faiss_index.state()
+        subjects, relations = list(self._slots_of_subject), list(self._slots_of_relation)
+        subject_number = {name: number for number, name in enumerate(subjects)}
+        relation_number = {name: number for number, name in enumerate(relations)}
+        slots = [entry.slot for entry in self._entries.values()]
+        names = [tuple(self._names[subject]) for subject in subjects]
+        facts = self._slots_of_fact.values()
+        return {
+            "shell": index.shell,
+            "list_sizes": index.sizes,
+            "vector_ids": index.ids,
+            "codes": index.codes,
+            "numbers": np.array([index.rebuild_at, self._next_id]),
+            "subjects": subjects,
+            "relations": relations,
+            "slots": np.fromiter(self._entries, np.int64, len(slots)),
+            "slot_subjects": np.array([subject_number[slot[0]] for slot in slots], np.int32),
+            "slot_relations": np.array([relation_number[slot[1]] for slot in slots], np.int32),
+            "facts": list(self._slots_of_fact),
+            "fact_slots": np.fromiter(chain.from_iterable(facts), np.int64),
+            "fact_slots_sizes": np.fromiter(map(len, facts), np.int32, len(facts)),
+            "names": list(chain.from_iterable(names)),
+            "names_sizes": np.fromiter(map(len, names), np.int32, len(names)),
+            **self.mentions.state(),
+        }
+
+    def _restore(self, index: FaissIndex, columns: dict[str, Any]) -> None:
+        """Become what ``columns``, a ``_state``, say."""
+        subjects, relations = columns["subjects"], columns["relations"]
+        rebuild_at, self._next_id = columns["numbers"].tolist()
+        index.restore(
+            IndexState(
+                columns["shell"],
+                columns["list_sizes"],
+                columns["vector_ids"],
+                columns["codes"],
+                rebuild_at,
+            )
+        )
+        self._slots_of_relation = Counter(dict.fromkeys(relations, 0))
+        for slot_id, subject, relation in zip(
+            columns["slots"].tolist(),
+            columns["slot_subjects"].tolist(),
+            columns["slot_relations"].tolist(),
+            strict=True,
+        ):
+            slot = subjects[subject], relations[relation]
+            self._entries[slot_id] = _SlotEntry(slot)
+            self._ids[slot] = slot_id
+            self._slots_of_subject[slot[0]].add(slot_id)
+            self._slots_of_relation[slot[1]] += 1
+        self._encoded = Counter(
+            chain.from_iterable(_encoded_names(entry.slot) for entry in self._entries.values())
+        )
+        slots_of_facts = grouped(
+            columns["fact_slots"].tolist(), columns["fact_slots_sizes"].tolist()
+        )
+        self._slots_of_fact = dict(zip(columns["facts"], slots_of_facts, strict=True))
+        for slot_id in columns["fact_slots"].tolist():
+            self._entries[slot_id].facts += 1
+        names = grouped(columns["names"], columns["names_sizes"].tolist())
+        self._names.update(zip(subjects, map(set, names), strict=True))
+        self.mentions.restore(columns)
 
     def _name(self, subject: str, names: Iterable[str]) -> None:
         for name in names:

@@ -2,7 +2,7 @@
 
 Small graphs are searched exactly. Beyond ``EXACT_UP_TO`` slots the vectors move into inverted
 lists with 8-bit codes (FAISS IVF-SQ8), whose hashtable direct map lets one slot be replaced in a
-fraction of a millisecond.
+fraction of a millisecond. The lists are trained by a thread of their own, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +28,7 @@ real keys, probing 6, 25 and 45 % of the lists found .81, .95 and .97 of the nea
 _REGROW = 4
 _TRAIN_PER_LIST = 40
 _TRAIN_ROUNDS = 10
-_MOVE_AT_ONCE = 65_536
+_MOVED_AT_ONCE = 1_024
 
 
 class CoarseIndex(Protocol):
@@ -70,11 +72,28 @@ class CoarseIndex(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What a FaissIndex is made of, to be written to disk.
+
+    ``shell`` uint8: the trained index without vectors, as FAISS serialises it; empty while the
+    index is exact. ``sizes`` int64 [lists] says how many of ``ids`` int64 [N] and of ``codes`` [N,
+    …] each list has; codes are uint8, or while the index is exact float32 vectors in one list.
+    """
+
+    shell: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    codes: NDArray[Any]
+    rebuild_at: int
+
+
 class FaissIndex:
     """A CoarseIndex on FAISS: exact while small, inverted lists beyond ``exact_up_to``.
 
-    The lists are trained anew each time the index has grown fourfold. Searches go on with the old
-    lists meanwhile; other writers wait.
+    The lists are trained anew each time the index has grown fourfold, in the background: searches
+    and changes go to the old lists meanwhile, and what was changed is carried over before the new
+    ones take their place. The lock is held for about a thousand vectors at a time.
     """
 
     def __init__(self, dim: int, exact_up_to: int = EXACT_UP_TO, scanned: int = SCANNED) -> None:
@@ -83,11 +102,11 @@ class FaissIndex:
         self._scanned = scanned
         self._ids: set[int] = set()
         self._index: Any = _flat(dim)
+        self._shell: NDArray[np.uint8] = np.zeros(0, dtype=np.uint8)
         self._rebuild_at = exact_up_to
-        # FAISS does not allow a search during a change. Writers hold both locks to change, only
-        # the first to train.
-        self._writing = threading.Lock()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # FAISS does not allow a search during a change
+        self._rebuild: threading.Thread | None = None
+        self._touched: set[int] = set()  # changed since the rebuild under way last looked
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -95,31 +114,29 @@ class FaissIndex:
     @property
     def is_exact(self) -> bool:
         """True while every vector is compared."""
-        return self._rebuild_at == self._exact_up_to
+        return not len(self._shell)
 
     def add(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """See CoarseIndex.add."""
         new, values = checked(ids, vectors, self.dim)
-        with self._writing:
+        with self._lock:
             known = self._ids.intersection(new.tolist())
             if known:
                 raise ValueError(f"ids {sorted(known)[:5]} are in the index already; use replace")
-            with self._lock:
-                self._append(new, values)
+            self._append(new, values)
             self._rebuild_if_outgrown()
 
     def replace(self, ids: Ids, vectors: NDArray[np.float32]) -> None:
         """See CoarseIndex.replace."""
         new, values = checked(ids, vectors, self.dim)
-        with self._writing:
-            with self._lock:
-                self._discard(new)
-                self._append(new, values)
+        with self._lock:
+            self._discard(new)
+            self._append(new, values)
             self._rebuild_if_outgrown()
 
     def remove(self, ids: Ids) -> int:
         """See CoarseIndex.remove."""
-        with self._writing, self._lock:
+        with self._lock:
             return self._discard(np.asarray(ids, dtype=np.int64))
 
     def search(
@@ -143,39 +160,140 @@ class FaissIndex:
             scores[present] = self._read(np.asarray(ids, dtype=np.int64)[present]) @ query
         return scores
 
+    def settle(self) -> None:
+        """Wait until no lists are being trained."""
+        while (rebuild := self._rebuild) is not None:
+            rebuild.join()
+
+    def state(self) -> IndexState:
+        """Copies of all parts. Searches go on meanwhile, but nobody may change the index."""
+        faiss = _faiss()
+        with self._lock:  # a rebuild may put another index in its place, but changes neither
+            index, shell, rebuild_at = self._index, self._shell, self._rebuild_at
+        if not len(shell):
+            ids = np.fromiter(self._ids, dtype=np.int64, count=len(self._ids))
+            return IndexState(shell, np.array([len(ids)]), ids, self._read(ids), rebuild_at)
+        lists = index.invlists
+        sizes = [int(lists.list_size(number)) for number in range(index.nlist)]
+        ids = np.empty(sum(sizes), dtype=np.int64)
+        codes = np.empty((len(ids), lists.code_size), dtype=np.uint8)
+        for number, (size, end) in enumerate(zip(sizes, accumulate(sizes), strict=True)):
+            if size:
+                part = slice(end - size, end)
+                ids[part] = faiss.rev_swig_ptr(lists.get_ids(number), size)
+                flat = faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size)
+                codes[part] = flat.reshape(size, -1)
+        return IndexState(shell, np.array(sizes), ids, codes, rebuild_at)
+
+    def restore(self, state: IndexState) -> None:
+        """Become what ``state`` says. Only for an index that is empty."""
+        faiss = _faiss()
+        if not len(state.shell):
+            self.add(state.ids, state.codes)
+            return
+        index = faiss.deserialize_index(state.shell)
+        index.set_direct_map_type(faiss.DirectMap.NoMap)
+        for number, (size, end) in enumerate(zip(state.sizes, state.sizes.cumsum(), strict=True)):
+            if size:
+                ids = np.ascontiguousarray(state.ids[end - size : end])
+                codes = np.ascontiguousarray(state.codes[end - size : end])
+                index.invlists.add_entries(
+                    number, int(size), faiss.swig_ptr(ids), faiss.swig_ptr(codes)
+                )
+        index.ntotal = len(state.ids)
+        index.set_direct_map_type(faiss.DirectMap.Hashtable)
+        with self._lock:
+            self._index, self._shell, self._rebuild_at = index, state.shell, state.rebuild_at
+            self._ids = set(state.ids.tolist())
+
     def _append(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         if len(ids):
             self._index.add_with_ids(vectors, ids)
             self._ids.update(ids.tolist())
+            self._touch(ids)
 
     def _discard(self, ids: NDArray[np.int64]) -> int:
         present = self._ids.intersection(ids.tolist())
         if present:
             self._index.remove_ids(np.fromiter(present, dtype=np.int64, count=len(present)))
             self._ids -= present
+            self._touch(ids)
         return len(present)
 
+    def _touch(self, ids: NDArray[np.int64]) -> None:
+        if self._rebuild is not None:
+            self._touched.update(ids.tolist())
+
     def _read(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = np.zeros((len(ids), self.dim), dtype=np.float32)
-        for row, i in enumerate(ids.tolist()):
-            self._index.reconstruct(i, found[row])
+        if not len(ids):
+            return np.zeros((0, self.dim), dtype=np.float32)
+        found: NDArray[np.float32] = self._index.reconstruct_batch(ids)
         return found
 
     def _rebuild_if_outgrown(self) -> None:
-        if len(self._ids) <= self._rebuild_at:
-            return
-        ids = np.fromiter(self._ids, dtype=np.int64, count=len(self._ids))
-        grown = _trained_lists(self.dim, len(ids), self._sample(ids))
-        for begin in range(0, len(ids), _MOVE_AT_ONCE):
-            part = ids[begin : begin + _MOVE_AT_ONCE]
-            grown.add_with_ids(self._read(part), part)
-        with self._lock:
-            self._index = grown
-            self._rebuild_at = _REGROW * len(ids)
+        if len(self._ids) > self._rebuild_at and self._rebuild is None:
+            self._rebuild = threading.Thread(
+                target=self._train_anew, name="dysk-index", daemon=True
+            )
+            self._rebuild.start()
 
-    def _sample(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        size = min(len(ids), _TRAIN_PER_LIST * _lists_for(len(ids)))
-        return self._read(np.random.default_rng(0).choice(ids, size, replace=False))
+    def _train_anew(self) -> None:
+        """The whole of a rebuild, in its own thread; once more if the index outgrew it already."""
+        faiss = _faiss()
+        faiss.omp_set_num_threads(1)  # of this thread: the other cores are for those who ask
+        try:
+            while True:
+                with self._lock:
+                    if len(self._ids) <= self._rebuild_at:
+                        self._rebuild = None
+                        return
+                    ids = np.fromiter(self._ids, dtype=np.int64, count=len(self._ids))
+                    self._touched = set()
+                sample = np.random.default_rng(0).permutation(ids)[: _sample_size(len(ids))]
+                drawn, vectors = self._read_in_parts(sample)
+                if len(drawn) < _lists_for(len(ids)):
+                    continue  # most were removed since
+                grown = _trained_lists(self.dim, len(ids), vectors)
+                shell = faiss.serialize_index(grown)
+                self._carry(grown, ids)
+                while len(self._touched) > _MOVED_AT_ONCE:
+                    with self._lock:
+                        touched, self._touched = self._touched, set()
+                    self._carry(grown, np.array(sorted(touched), dtype=np.int64))
+                with self._lock:
+                    self._carry_part(grown, np.array(sorted(self._touched), dtype=np.int64))
+                    self._index, self._shell = grown, shell
+                    self._rebuild_at = _REGROW * len(ids)
+        finally:
+            with self._lock:
+                if self._rebuild is threading.current_thread():
+                    self._rebuild = None  # it failed: the next change begins another
+
+    def _carry(self, grown: Any, ids: NDArray[np.int64]) -> None:
+        """Make these ids in ``grown`` what they are in the index now."""
+        for begin in range(0, len(ids), _MOVED_AT_ONCE):
+            part = ids[begin : begin + _MOVED_AT_ONCE]
+            grown.remove_ids(part)
+            present, vectors = self._read_in_parts(part)
+            grown.add_with_ids(vectors, present)
+
+    def _carry_part(self, grown: Any, ids: NDArray[np.int64]) -> None:
+        """The same for a few, with the lock held."""
+        grown.remove_ids(ids)
+        present = np.array([i for i in ids.tolist() if i in self._ids], dtype=np.int64)
+        grown.add_with_ids(self._read(present), present)
+
+    def _read_in_parts(
+        self, ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Those of the ids that are present, and their vectors."""
+        found, vectors = [], [np.zeros((0, self.dim), dtype=np.float32)]
+        for begin in range(0, len(ids), _MOVED_AT_ONCE):
+            with self._lock:
+                part = [i for i in ids[begin : begin + _MOVED_AT_ONCE].tolist() if i in self._ids]
+                found += part
+                vectors.append(self._read(np.array(part, dtype=np.int64)))
+        return np.array(found, dtype=np.int64), np.concatenate(vectors)
 
 
 def checked(
@@ -197,9 +315,15 @@ def checked(
     return new, values
 
 
-def _flat(dim: int) -> Any:
+def _faiss() -> Any:
+    """The library, loaded when an index is first used, and without types: its own are wrong."""
     import faiss
 
+    return faiss
+
+
+def _flat(dim: int) -> Any:
+    faiss = _faiss()
     return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
 
 
@@ -207,9 +331,12 @@ def _lists_for(size: int) -> int:
     return int(2 * math.sqrt(size))
 
 
-def _trained_lists(dim: int, size: int, sample: NDArray[np.float32]) -> Any:
-    import faiss
+def _sample_size(size: int) -> int:
+    return min(size, _TRAIN_PER_LIST * _lists_for(size))
 
+
+def _trained_lists(dim: int, size: int, sample: NDArray[np.float32]) -> Any:
+    faiss = _faiss()
     lists = _lists_for(size)
     index = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(dim),
@@ -225,5 +352,5 @@ def _trained_lists(dim: int, size: int, sample: NDArray[np.float32]) -> Any:
     index.cp.niter = _TRAIN_ROUNDS
     index.cp.min_points_per_centroid = 1  # no warning on stderr about a small sample
     index.train(sample)
-    index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]
+    index.set_direct_map_type(faiss.DirectMap.Hashtable)
     return index

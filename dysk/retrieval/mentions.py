@@ -11,10 +11,14 @@ import math
 import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain
+from typing import Any, Protocol
 
+import numpy as np
+
+from dysk.retrieval.index_file import Column, grouped
 from dysk.retrieval.names import (
     FUNCTION_WORDS,
     Word,
@@ -140,6 +144,49 @@ class MentionIndex:
                     best[entity] = Mention(entity, question[start:end], start, end, score)
         return sorted(best.values(), key=lambda m: (-m.score, m.start - m.end, m.start, m.entity))
 
+    def state(self) -> dict[str, Column]:
+        """All that is known, in columns for a file. Nobody may add or remove meanwhile."""
+        entities = list(dict.fromkeys(chain.from_iterable(self._bearers)))
+        number = {entity: i for i, entity in enumerate(entities)}
+        given = list(self._given)
+        return {
+            "mention_entities": entities,
+            "mention_names": self._names,
+            **_numbers("bearers", [[number[e] for e in each] for each in self._bearers]),
+            "given_names": [name for _, name in given],
+            "given_entities": np.array([number[entity] for entity, _ in given], dtype=np.int32),
+            "short_forms": list(self._short),
+            **_numbers("short", [[number[e] for e in each] for each in self._short.values()]),
+            "stems": list(self._postings),
+            **_numbers("postings", list(self._postings.values())),
+        }
+
+    def restore(self, columns: Mapping[str, Any]) -> None:
+        """Know what ``columns``, a ``state``, say. Only for an index that is empty."""
+        entities = columns["mention_entities"]
+
+        def groups(name: str) -> list[tuple[str, ...]]:
+            members = [entities[i] for i in columns[name].tolist()]
+            return grouped(members, columns[f"{name}_sizes"].tolist())
+
+        with self._lock:
+            self._names = columns["mention_names"]
+            self._number = {name: number for number, name in enumerate(self._names) if name}
+            self._free = [number for number, name in enumerate(self._names) if not name]
+            self._bearers = groups("bearers")
+            owners = columns["given_entities"].tolist()
+            self._given = {
+                (entities[owner], name)
+                for owner, name in zip(owners, columns["given_names"], strict=True)
+            }
+            self._short = dict(zip(columns["short_forms"], groups("short"), strict=True))
+            flat, begin = columns["postings"].astype(np.uintc), 0
+            for each, size in zip(
+                columns["stems"], columns["postings_sizes"].tolist(), strict=True
+            ):
+                self._postings[each] = array("I", flat[begin : begin + size].tobytes())
+                begin += size
+
     def _numbered(self, folded: str) -> int:
         number = self._number.get(folded)
         if number is not None:
@@ -192,16 +239,19 @@ class MentionIndex:
         for place, word in enumerate(words):
             if word.folded not in FUNCTION_WORDS:
                 places[stem(word.folded)].append(place)
-        weight: dict[int, float] = defaultdict(float)
+        read: list[array[int]] = []
+        rarities: list[float] = []
         budget = _POSTINGS_READ
         for each in sorted(places, key=lambda each: len(self._postings.get(each, ()))):
-            posting = self._postings.get(each, ())
+            posting = self._postings.get(each)
+            if posting is None:
+                continue
             budget -= len(posting)
             if budget < 0:
                 break
-            for number in posting:
-                weight[number] += self._rarity(each)
-        likely = sorted(weight, key=lambda number: (-weight[number], number))[:_NAMES_COMPARED]
+            read.append(posting)
+            rarities.append(self._rarity(each))
+        likely = _heaviest(read, rarities, _NAMES_COMPARED)
         for number in likely:
             match = self._compare(number, words, places)
             if match is not None:
@@ -218,12 +268,14 @@ class MentionIndex:
         name = self._names[number].split()
         stems = content_stems(name)
         shared = [each for each in stems if each in places]
-        if any(has_digit(each) and each not in places for each in stems):
-            return None
         if len(shared) == len(stems) == 1:
             return None  # was looked up word for word, where capitals count
-        first, last = _tightest([places[each] for each in shared])
         coverage = sum(map(self._rarity, shared)) / sum(map(self._rarity, stems))
+        if coverage**2 < _LEAST_SCORE:  # as most are, so it is asked before what takes longer
+            return None
+        if any(has_digit(each) and each not in places for each in stems):
+            return None
+        first, last = _tightest([places[each] for each in shared])
         asked = [word.folded for word in words[first : last + 1]]
         foreign = sum(stem(word) not in stems and word not in name for word in asked)
         score = coverage**2 * (0.5 + 0.5 * len(shared) / (len(shared) + foreign))
@@ -260,6 +312,34 @@ def _is_shadowed(match: _Match, others: list[_Match]) -> bool:
         and other.score >= _OTHER_ENDING * match.score
         for other in others
     )
+
+
+def _numbers(name: str, groups: Sequence[Sequence[int]]) -> dict[str, Column]:
+    """Two columns: the members of all groups, and how many each group has."""
+    sizes = np.fromiter(map(len, groups), dtype=np.int32, count=len(groups))
+    return {
+        name: np.fromiter(chain.from_iterable(groups), dtype=np.int32, count=int(sizes.sum())),
+        f"{name}_sizes": sizes,
+    }
+
+
+def _heaviest(postings: list[array[int]], weights: list[float], count: int) -> list[int]:
+    """The numbers of the largest sums of weights, a posting giving its weight to all its numbers;
+    the smaller number first where sums are equal.
+    """
+    if not postings:
+        return []
+    numbers = np.concatenate([np.frombuffer(each, dtype=np.uintc) for each in postings])
+    given = np.repeat(weights, [len(each) for each in postings])
+    order = np.argsort(numbers, kind="stable")
+    distinct, begins = np.unique(numbers[order], return_index=True)
+    sums = np.add.reduceat(given[order], begins)
+    if len(sums) > count:
+        # All that reach the last place: which of equals are taken is settled below.
+        reach = sums >= np.partition(sums, -count)[-count]
+        distinct, sums = distinct[reach], sums[reach]
+    found: list[int] = distinct[np.lexsort((distinct, -sums))[:count]].tolist()
+    return found
 
 
 def _without(entities: tuple[str, ...], entity: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def stem(folded: str) -> str:
 
 def has_digit(word: str) -> bool:
     """Whether the word is or contains a number, which must agree where other words may not."""
-    return any(character.isdigit() for character in word)
+    return not word.isalpha() and any(character.isdigit() for character in word)
 
 
 def _fold(word: str) -> str:

@@ -102,6 +102,7 @@ def grown() -> tuple[FaissIndex, ExactIndex]:
         ids = range(begin, begin + 2_000)
         faiss_index.add(ids, vectors[begin : begin + 2_000])
         exact.add(ids, vectors[begin : begin + 2_000])
+        faiss_index.settle()
     return faiss_index, exact
 
 
