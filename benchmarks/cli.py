@@ -1,4 +1,4 @@
-"""``dysk bench``: run, edits, report, compare, convert, speed. Mounted where the source tree is."""
+"""``dysk bench``: run, edits, smoke, report, compare, convert, speed. For the source tree."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from benchmarks.speed.cli import app as speed
 from benchmarks.systems import DEFAULT_SYSTEMS, choose_systems
 from dysk.cli import output, settings
 
+BASELINE = Path(__file__).parent / "results" / "smoke.json"
 _MOST_WORKERS = 4
 """Each holds models of about 1.2 GB."""
 
@@ -160,6 +161,48 @@ def edits(
 
 
 @app.command()
+def smoke(
+    context: typer.Context,
+    baseline: Annotated[Path, typer.Option(help="Ratios to hold up against.")] = BASELINE,
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep the ratios as the baseline instead.")
+    ] = False,
+) -> None:
+    """Ask the example graph a few questions; exit status 1 when a ratio fell by more than 15 %."""
+    from benchmarks import smoke as smoking
+    from benchmarks.load import load_facts
+    from benchmarks.rivals.ring import Ring
+    from benchmarks.speed.cli import WORLD
+
+    before = None if write else smoking.read_baseline(baseline)
+    questions = read_questions(smoking.QUESTIONS)
+    selected = settings.of(context)
+    with _data_folder(None) as place, selected.workspace(place) as workspace, _progress() as bars:
+        graph = workspace.graph("bench-smoke", create=True)
+        loaded = load_facts(graph, WORLD)
+        ring = Ring(graph, workspace)
+        task = bars.add_task("questions", total=None)
+        now = smoking.ratios(
+            ring,
+            ring.far_reaching,
+            graph,
+            questions,
+            loaded.revision,
+            progress=lambda: bars.advance(task),
+        )
+    fallen = [] if before is None else smoking.fallen(before, now)
+    if selected.as_json:
+        output.print_json({"ratios": now, "baseline": before, "fallen": fallen})
+    else:
+        typer.echo("".join(f"{value:7.3f}  {name}\n" for name, value in now.items()), nl=False)
+        typer.echo("".join(f"FELL {each}\n" for each in fallen), nl=False)
+    if write:
+        smoking.write_baseline(baseline, now)
+    if fallen:
+        raise typer.Exit(1)
+
+
+@app.command()
 def report(
     context: typer.Context,
     folders: Annotated[
@@ -204,6 +247,18 @@ def compare(
         typer.echo(comparison_markdown(found), nl=False)
     if found.failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def harness(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a run.")],
+    out: Annotated[Path, typer.Option(help="Folder; each system gets one of its own in it.")],
+) -> None:
+    """Write a run in the shape of lm-evaluation-harness: a model a system, a task a kind."""
+    from benchmarks.harness import export
+
+    written = export(read_results(folder), folder, out)
+    typer.echo(f"{len(written)} systems are in {out}", err=True)
 
 
 @app.command()

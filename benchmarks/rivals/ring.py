@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING
 
 from benchmarks.rivals.entries import Entry, build
 from benchmarks.rivals.protocol import Models, Rival
 from benchmarks.systems import CANDIDATES, TOP_K
 from dysk.answer import Answer, Grounding, Mode
-from dysk.candidates import read_time
+from dysk.candidates import REACH, read_time
 from dysk.retrieval.encoder import CachedEncoder
 from dysk.retrieval.verbalize import verbalize
 from dysk.speaking import Speaker
@@ -59,6 +60,16 @@ class Ring:
     @cached_property
     def repairing(self) -> Engine:
         """dysk's own RAG, with the repair that attention gets."""
+        return self._engine(repairs_rag=True)
+
+    @cached_property
+    def far_reaching(self) -> Engine:
+        """dysk weighing all candidates: else those far behind the best are left out, and modes
+        that are timed side by side would read different numbers of facts.
+        """
+        return self._engine(reach=inf)
+
+    def _engine(self, *, reach: float = REACH, repairs_rag: bool = False) -> Engine:
         from dysk.engine import Engine
 
         return Engine(
@@ -68,7 +79,8 @@ class Ring:
             self._workspace.model(),
             self._workspace.heads(),
             graph=self._graph.name,
-            repairs_rag=True,
+            reach=reach,
+            repairs_rag=repairs_rag,
         )
 
     def apply(self, commands: Sequence[Command]) -> Receipt:

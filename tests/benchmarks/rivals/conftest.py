@@ -13,14 +13,7 @@ from dysk.retrieval.time import interpret
 from dysk.retrieval.verbalize import verbalize
 from dysk.speaking import Speaker
 from graph.fact import Relation
-from tests.contracts.tiny_model import HEADS, save_tiny_model
-
-
-@pytest.fixture(scope="session")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    """A random model of a few kilobytes, with room for the demonstrations of a prompt."""
-    folder = save_tiny_model(tmp_path_factory.mktemp("small"), positions=4096)
-    return LanguageModel(folder, memory_bytes=4 << 20)
+from tests.contracts.tiny_model import HEADS
 
 
 @pytest.fixture
