@@ -14,7 +14,7 @@ export const MODE_WORDS = {
 const STATUS_WORDS = { answered: "answered", abstained: "does not know", conflict: "facts disagree" };
 
 /** The name of a mode as people write it. */
-export const modeName = (mode) => mode.replace("_", " ");
+export const modeName = (mode) => (mode === "rag" ? "RAG" : mode.replace("_", " "));
 
 /** A card for `mode` while it is being answered. */
 export function waitingCard(mode) {

@@ -1,7 +1,7 @@
 /* Where the parts meet. Each knows its own place on the page and nothing of the others. */
 
 import { get, inGraph } from "./api.js";
-import { ask, clearAnswers, graphMoved, offerExamples, showQuestion, startAsk } from "./ask.js";
+import { ask, askTyped, clearAnswers, graphMoved, offerExamples, showQuestion, startAsk } from "./ask.js";
 import { byId, settled } from "./dom.js";
 import { names, show, showEntity, startEntity } from "./entity.js";
 import { loadExample } from "./example.js";
@@ -20,7 +20,7 @@ let opened = 0;
 
 startTheme(byId("theme"));
 startAsk({ show, edit });
-startWhen(() => ask());
+startWhen(askTyped);
 startUpdate({ whenWritten: (revision) => ask({ minRevision: revision }), names });
 startEntity({ edit });
 startSystem({ chooseGraph: (graph) => change({ graph, entity: "" }, { push: true }), retry: open });
@@ -28,20 +28,23 @@ startFeed({ onCommit: commitHeard, act: { show } });
 byId("load-example").addEventListener("click", load);
 
 onChange((now, before) => {
-  if (now.graph !== before.graph) return open();
-  showQuestion();
+  if (now.graph !== before.graph) {
+    showQuestion();
+    return open();
+  }
+  if (now.q !== before.q || now.modes !== before.modes) showQuestion();
   if (now.as_of !== before.as_of) showWhen();
   if (now.as_of !== before.as_of || now.entity !== before.entity) showEntity();
 });
 addEventListener("popstate", () => ask());
 
+showQuestion();
 open();
 watchReadiness();
 
 /** Take up the graph of the state: how large it is, what is in it, and what happens to it. */
 async function open() {
   clearAnswers();
-  showQuestion();
   byId("load-problem").replaceChildren();
   try {
     const { revision, facts } = await readGraph();

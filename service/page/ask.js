@@ -23,9 +23,14 @@ export function startAsk(act) {
   byId("modes").append(...MODES.map(modeChoice));
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    change({ q: byId("question").value.trim() }, { push: true });
-    ask();
+    askTyped({ push: true });
   });
+}
+
+/** Ask what stands in the question's field, sent or not. */
+export function askTyped(options) {
+  change({ q: byId("question").value.trim() }, options);
+  ask();
 }
 
 /** Show what the state says in the form. */
@@ -103,8 +108,7 @@ function modeChoice(mode) {
   const box = el("input", { type: "checkbox", value: mode, onchange: () => {
     const chosen = MODES.filter((each) =>
       byId("modes").querySelector(`input[value="${each}"]`).checked);
-    change({ modes: chosen.length ? chosen : ["attention"] });
-    showQuestion();
+    change({ q: byId("question").value.trim(), modes: chosen.length ? chosen : ["attention"] });
     ask();
   } });
   return el("label", { class: "choice" }, box,

@@ -9,8 +9,10 @@ import { timeline } from "./timeline.js";
 import { today } from "./words.js";
 
 const FACTS = 200;
+const SUGGESTED = 20;
 
 let edit;
+let named = "";
 let latest = 0;
 let arriving = false;
 
@@ -28,12 +30,14 @@ export function startEntity(act) {
   }));
 }
 
-/** Names of entities that this text is near to, nearest first; no language model takes part. */
+/** Names with this text in them, likest first; where there are none, names of what it may mean. */
 export async function names(text) {
   if (!text) return [];
-  const { results } = await send("POST", inGraph(state().graph, "search"), { text, limit: 12 });
-  return [...new Set(results.flatMap(({ subject, object }) => [subject, object]))]
-    .sort((a, b) => likeness(b, text) - likeness(a, text));
+  const { graph } = state();
+  const { entities } = await get(inGraph(graph, "entities"), { text, limit: SUGGESTED });
+  if (entities.length) return entities.sort((a, b) => likeness(b, text) - likeness(a, text));
+  const { results } = await send("POST", inGraph(graph, "search"), { text, limit: SUGGESTED });
+  return [...new Set(results.flatMap(({ subject, object }) => [subject, object]))];
 }
 
 /** Go to an entity: the address says so, and whoever hears of that draws it. */
@@ -49,7 +53,7 @@ export async function showEntity() {
   arriving = false;
   const { graph, entity, as_of: asOf } = state();
   const view = byId("entity-view");
-  byId("entity").value = entity;
+  if (entity !== named) byId("entity").value = named = entity; // else leave what is being typed
   const mine = ++latest;
   if (!entity) {
     view.replaceChildren(el("p", { class: "hint" }, "Name an entity to see what is known of it, and when."));

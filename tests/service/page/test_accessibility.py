@@ -101,7 +101,7 @@ def test_the_keyboard_alone_asks_and_reaches_everything_in_reading_order(page: P
 
 def test_what_happens_is_told_to_those_who_do_not_see_it(page: Page) -> None:
     page.goto("/?q=Who+leads+Norland%3F&modes=attention,rag")
-    said = page.get_by_role("status").filter(has_text="attention: Ben Marsh. rag: Ben Marsh")
+    said = page.get_by_role("status").filter(has_text="attention: Ben Marsh. RAG: Ben Marsh")
     expect(said).to_have_count(1)
     expect(page.get_by_role("log", name="Changes of the graph")).to_contain_text("Norland")
     expect(page.locator("#state")).to_have_role("status")

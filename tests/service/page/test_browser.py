@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from dysk.errors import ModelUnavailable
 from graph.fact import Add
+from service.keys import KeyRing
 from tests.service.fakes import FakeWorkspace
 from tests.service.page.chromium import watched
 from tests.service.page.norland import LEADS, QUESTION, settle
@@ -75,20 +76,20 @@ class TestAsking:
 
     def test_modes_answer_side_by_side(self, page: Page) -> None:
         page.goto("/")
-        for mode in ("rag", "closed book"):
+        for mode in ("RAG", "closed book"):
             page.get_by_role("checkbox", name=re.compile(f"^{mode}")).check()
         ask(page)
         cards = page.locator(".answer")
         expect(cards).to_have_count(3)
         expect(page.locator(".said")).to_have_count(3)
-        expect(cards.get_by_role("heading")).to_contain_text(["attention", "rag", "closed book"])
+        expect(cards.get_by_role("heading")).to_contain_text(["attention", "RAG", "closed book"])
         boxes = [cards.nth(n).bounding_box() for n in range(3)]
         assert len({box["y"] for box in boxes if box}) == 1, "they stand in one row"
 
     def test_the_slider_moves_the_question_through_time(self, page: Page) -> None:
         page.goto("/")
         expect(ask(page)).to_have_text("Ben Marsh")
-        slider = page.get_by_label("As of")
+        slider = page.get_by_role("slider", name="As of")
         expect(slider).to_have_attribute("aria-valuetext", "now")
         slider.fill("2010")
         expect(slider).to_have_attribute("aria-valuetext", "2010")
@@ -97,6 +98,14 @@ class TestAsking:
         slider.press("End")
         expect(page.locator(".said")).to_have_text("Ben Marsh")
         assert "as_of" not in page.url
+
+    def test_what_is_typed_is_kept_and_asked_when_the_slider_moves(self, page: Page) -> None:
+        page.goto("/?q=Where+is+Sudland%3F")
+        expect(page.locator(".said")).to_have_text("Port Sud")
+        page.get_by_label("Question").fill(QUESTION)
+        page.get_by_role("slider", name="As of").fill("2010")
+        expect(page.locator(".said")).to_have_text("Ada Quill")
+        expect(page.get_by_label("Question")).to_have_value(QUESTION)
 
     def test_an_exact_date_can_be_written_and_a_wrong_one_is_explained(self, page: Page) -> None:
         page.goto("/")
@@ -120,7 +129,7 @@ class TestAsking:
     def test_the_address_holds_what_is_shown_and_back_goes_back(self, page: Page) -> None:
         page.goto("/?q=Who+leads+Norland%3F&as_of=2010&modes=rag,hybrid&entity=Sudland")
         expect(page.get_by_label("Question")).to_have_value(QUESTION)
-        expect(page.get_by_label("As of")).to_have_value("2010")
+        expect(page.get_by_role("slider", name="As of")).to_have_value("2010")
         expect(page.locator(".said")).to_have_text(["Ada Quill", "Ada Quill"])
         expect(page.locator("#entity-view h3")).to_have_text("Sudland")
         ask(page, "Where is Sudland?")
@@ -293,6 +302,24 @@ class TestLookingAround:
         page.goto("/")
         page.get_by_label("Entity", exact=True).press_sequentially("norland")
         expect(page.locator("#entities option").first).to_have_attribute("value", "Norland")
+
+
+def test_a_service_with_keys_asks_for_one_and_takes_it(
+    page: Page, workspace: FakeWorkspace
+) -> None:
+    settle(workspace.graph())
+    _, token = KeyRing(workspace.path).create("reader", "read")
+    page.goto("/?q=Who+leads+Norland%3F")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("key")
+    alert.get_by_role("button", name="Enter a key").click()
+    page.get_by_label("Key", exact=True).fill(token)
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator(".said")).to_have_text("Ben Marsh")
+    expect(page.locator("#feed li").first).to_contain_text("Norland")
+    assert token not in page.url
+    shown = plan(page, "Norland", LEADS, "Cleo Vane", "2025")
+    expect(shown.get_by_role("alert")).to_contain_text("write")
 
 
 def test_a_service_that_is_gone_is_said_to_be(
