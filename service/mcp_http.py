@@ -37,7 +37,10 @@ class _Lanes:
         work: Callable[[Dysk | RemoteDysk], T],
     ) -> T:
         """See service.mcp_tools.Access."""
-        caller: Caller = context.request_context.request.scope["state"]["caller"]
+        request = context.request_context.request
+        if request is None:
+            raise RuntimeError("a tool was called over no request")
+        caller: Caller = request.scope["state"]["caller"]
         if not caller.may(scope):
             raise Problem("forbidden", f"this needs a key with the scope {scope}")
         check_graph(caller, graph)

@@ -1,4 +1,4 @@
-"""``python -m tests.service.serve_fake FOLDER``: the service over fake models, as a process."""
+"""``python -m tests.service.serve_fake FOLDER PORT``: the service over fake models, a process."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from tests.service.fakes import FakeWorkspace
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    serve(FakeWorkspace(folder), Settings(data=folder, port=0))
+    serve(FakeWorkspace(folder), Settings(data=folder, port=int(sys.argv[2])))

@@ -34,8 +34,8 @@ def one_fact(subject: str, object: str = "Ada Quill") -> dict[str, object]:
 class Process:
     """A running service; ``log`` grows as it writes to stderr."""
 
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "tests.service.serve_fake", str(folder)]
+    def __init__(self, folder: Path, port: int) -> None:
+        command = [sys.executable, "-m", "tests.service.serve_fake", str(folder), str(port)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log: list[str] = []
         self._reader = threading.Thread(target=self._read)
@@ -62,8 +62,8 @@ class Process:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Process]:
-    process = Process(folder)
+def running(folder: Path, port: int = 0) -> Iterator[Process]:
+    process = Process(folder, port)
     try:
         yield process
     finally:
