@@ -43,9 +43,9 @@ def test_the_rivals_that_select_compute_what_the_operator_does(queries: int) -> 
 
 @pytest.mark.slow
 @pytest.mark.skipif(" " in torch.__file__, reason="inductor cannot link from a path with a space")
-@pytest.mark.parametrize("queries", [1, 5])
-def test_flex_attention_computes_what_the_operator_does(queries: int) -> None:
-    put = ask(20, queries)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, at compilation
+def test_flex_attention_computes_what_the_operator_does() -> None:
+    put = ask(20, queries=1)
     torch.testing.assert_close(flex(put), op(put))
 
 
