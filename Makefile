@@ -11,14 +11,14 @@ DOC_TESTS := tests/test_docs.py tests/dysk/ops/test_docs.py tests/service/test_d
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint fmt docs bench clean
+.PHONY: help run test check lint fmt docs bench bench-smoke clean
 
 # Threads that spin while they wait cost most of the time beside a busy neighbour, and little is lost
 # by not spinning. Measurements are left as they are.
 run test docs: export OMP_WAIT_POLICY ?= PASSIVE
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.run ## install what is missing, then ask the example graph real questions
 	@$(BIN) -m dysk demo
@@ -46,6 +46,9 @@ bench: $(VENV)/.run ## score answers: FACTS=… QUESTIONS=… OUT=… [LIMIT=…
 	"give your data: make bench FACTS=facts.jsonl QUESTIONS=questions.jsonl OUT=runs/mine" >&2; exit 2; }
 	@$(BIN) -m dysk bench run --facts "$(FACTS)" --questions "$(QUESTIONS)" --out "$(OUT)" \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(SEED),--seed $(SEED))
+
+bench-smoke: $(VENV)/.run ## fail when answers or speed fell by more than 15 % of the committed baseline
+	@$(BIN) -m dysk bench smoke
 
 clean: ## remove .venv, caches and builds; converted models stay in the user's cache
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

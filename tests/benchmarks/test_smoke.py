@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.cli import BASELINE
 from benchmarks.schema import BenchmarkError, read_questions
 from benchmarks.smoke import (
     MOST_LOST,
@@ -98,3 +99,7 @@ def test_the_questions_ask_for_what_the_example_graph_holds_then() -> None:
                     fact = snapshot.get(fact_id)
                     assert {fact.object, *snapshot.aliases(fact.object)} & set(question.answers)
                 assert bool(question.facts) == (question.kind != "unanswerable")
+
+
+def test_the_committed_baseline_can_be_read() -> None:
+    assert all(value > 0 for value in read_baseline(BASELINE).values())
