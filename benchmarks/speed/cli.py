@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 WORLD = Path(__file__).parents[2] / "examples" / "world.jsonl"
 
-app = typer.Typer(help="Time the first token, the write and the store.", no_args_is_help=True)
+app = typer.Typer(
+    help="Time the first token, the write, the store, retrieval and the operator.",
+    no_args_is_help=True,
+)
 Out = Annotated[Path | None, typer.Option(help="File for the result as JSON.")]
 
 
@@ -97,6 +100,52 @@ def store(
             Path(folder), facts, seed=seed, progress=lambda line: bars.update(task, completed=line)
         )
     _show(storing.table(result), asdict(result), out, settings.of(context))
+
+
+@app.command()
+def retrieval(
+    context: typer.Context,
+    facts: Annotated[list[Path], typer.Option(help="A fact file; may be given again.")],
+    questions: Annotated[list[Path], typer.Option(help="Its questions; one for each --facts.")],
+    count: Annotated[int, typer.Option(min=1_000, help="Facts, at last.")] = 1_000_000,
+    encoded: Annotated[int, typer.Option(min=1, help="Subjects that the encoder makes.")] = 6_000,
+    asked: Annotated[int, typer.Option(min=2, help="Questions at each size.")] = 200,
+    vectors: Annotated[Path | None, typer.Option(help="File that keeps their vectors.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="File for the growth as SVG.")] = None,
+    out: Out = None,
+) -> None:
+    """The coarse stage as a graph grows from 1,000 facts, tenfold each time. On one thread."""
+    import torch
+
+    from benchmarks.speed import retrieval as retrieving
+    from benchmarks.speed.growth_plot import svg
+
+    if len(facts) != len(questions):
+        raise BenchmarkError("give as many --questions as --facts: each file has its questions")
+    torch.set_num_threads(1)
+    selected = settings.of(context)
+    with (
+        tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder,
+        selected.workspace(Path(folder)) as workspace,
+        _progress() as bars,
+    ):
+        task = bars.add_task("starting", total=None)
+        steps = list(
+            retrieving.measure(
+                Path(folder),
+                workspace.encoder(),
+                list(zip(facts, questions, strict=True)),
+                retrieving.sizes_to(count),
+                encoded=encoded,
+                asked=asked,
+                vectors=vectors,
+                progress=lambda stage: bars.update(task, description=stage),
+            )
+        )
+    if plot is not None:
+        plot.write_text(svg(steps), "utf-8")
+    result = {"steps": [asdict(step) for step in steps]}
+    _show(retrieving.table(steps), result, out, selected)
 
 
 @app.command()
