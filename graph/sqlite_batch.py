@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
+from graph.collector import at_rest
 from graph.fact import Command
 from graph.idempotency import fingerprint_of, forgotten_since, keep, replay
 from graph.plan import Plan, make_plan
@@ -18,8 +18,8 @@ from graph.sqlite_state import SQLiteState
 from graph.sqlite_writer import write_commit
 from graph.store import Change, Commit, Receipt
 
-_LONG = 500
-"""Commands from which on a batch is long."""
+LONG = 500
+"""Commands from which on a batch is so long that the garbage collector rests meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Batch:
 
     def write(self, connection: sqlite3.Connection) -> Receipt:
         """Write what the commands change, and give the receipt. The caller commits."""
-        with _without_collection(len(self.commands)):
+        with at_rest() if len(self.commands) >= LONG else nullcontext():
             return self._write(connection)
 
     def _write(self, connection: sqlite3.Connection) -> Receipt:
@@ -74,22 +74,6 @@ class Batch:
             state.versions,
             lambda revision: _changes_at(connection, revision),
         )
-
-
-@contextmanager
-def _without_collection(size: int) -> Iterator[None]:
-    """Let the garbage collector rest while a long batch is planned and written.
-
-    That makes many objects and no cycle; looking for one again and again takes a fifth of the time.
-    """
-    rests = size >= _LONG and gc.isenabled()
-    if rests:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if rests:
-            gc.enable()
 
 
 def _changes_at(connection: sqlite3.Connection, revision: int) -> Sequence[Change]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from graph.collector import at_rest
 from graph.errors import GraphError
 from graph.fact import Add, Command
 from graph.store import FactStore, Receipt
@@ -70,18 +71,9 @@ def load_commands(
     """
     loader = _Loader(store, on_bad)
     lines = iter(numbered)
-    while chunk := list(islice(lines, batch)):
-        commands = []
-        for number, line in chunk:
-            if isinstance(line, BadLine):
-                loader.tell(line)
-            elif isinstance(line, Skipped):
-                loader.skipped += 1
-            else:
-                commands.append((number, line))
-        loader.apply(commands)
+    while (last := loader.take(lines, batch)) is not None:
         if progress is not None:
-            progress(chunk[-1][0])
+            progress(last)
     return loader.report()
 
 
@@ -93,7 +85,23 @@ class _Loader:
         self._unchanged = 0
         self._bad: list[BadLine] = []
         self._bad_total = 0
-        self.skipped = 0
+        self._skipped = 0
+
+    def take(self, lines: Iterator[Numbered], batch: int) -> int | None:
+        """Load the next lines, ``batch`` at most; the number of the last one, None at the end."""
+        last = None
+        commands = []
+        for last, line in islice(lines, batch):
+            if isinstance(line, BadLine):
+                self.tell(line)
+            elif isinstance(line, Skipped):
+                self._skipped += 1
+            else:
+                commands.append((last, line))
+        with at_rest():
+            self.apply(commands)
+            commands.clear()
+        return last
 
     def apply(self, commands: list[tuple[int, Command]]) -> None:
         """Apply what can be: a command that the store refuses ends the batch before it."""
@@ -121,7 +129,7 @@ class _Loader:
     def report(self) -> ImportReport:
         revision = self._store.revision
         counts = (self._added, self._unchanged, self._bad, self._bad_total)
-        return ImportReport(*counts, revision, self.skipped)
+        return ImportReport(*counts, revision, self._skipped)
 
     def _count(self, commands: list[tuple[int, Command]], receipt: Receipt) -> None:
         for (_, command), item in zip(commands, receipt.items, strict=True):
