@@ -4,7 +4,7 @@ import { el, svg } from "./dom.js";
 
 const SIZE = 800;
 const TALLEST = 560;
-const MARGIN = 70;
+const MARGIN = 80;
 const LONGEST = 22;
 const LABELLED = 40;
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
@@ -16,11 +16,10 @@ export function network(layout, asOf, show) {
     return el("p", { class: "hint" }, `No fact joins it to anything ${when}.`);
   }
   const height = Math.min(TALLEST, 220 + 12 * layout.nodes.length);
-  const spots = new Map(layout.nodes.map((node) => [node.name, {
-    ...node,
-    x: SIZE / 2 + node.x * (SIZE / 2 - MARGIN * 1.4),
-    y: height / 2 + node.y * (height / 2 - MARGIN / 2),
-  }]));
+  const across = spread(layout.nodes.map((node) => node.x), SIZE, MARGIN);
+  const down = spread(layout.nodes.map((node) => node.y), height, MARGIN / 2);
+  const spots = new Map(layout.nodes.map((node) =>
+    [node.name, { ...node, x: across(node.x), y: down(node.y) }]));
   const nodes = [...spots.values()].map((spot) => node(spot, layout, show));
   const drawing = svg("svg", {
     viewBox: `0 0 ${SIZE} ${height}`, class: "drawing network", role: "group",
@@ -35,6 +34,13 @@ export function network(layout, asOf, show) {
   return el("figure", {}, drawing, el("figcaption", { class: "hint" },
     `What is near ${layout.entity} ${when}`, layout.complete ? "." : "; nearest ones only.",
     " Choose one to go there; arrow keys walk from one to the next."));
+}
+
+/** A scale that lays `values` over a length, but for a margin at either end. */
+function spread(values, length, margin) {
+  const least = Math.min(...values);
+  const range = Math.max(...values) - least;
+  return (value) => (range ? margin + (length - 2 * margin) * (value - least) / range : length / 2);
 }
 
 function line(edge, spots, middle) {
