@@ -12,8 +12,7 @@ def at_rest() -> Iterator[None]:
     """Let the collector rest for a while that makes many objects and no cycle.
 
     It would look through them for cycles again and again, which takes a tenth of the time that an
-    import takes. The cycles of other threads wait for as long, so use it for a second at most, and
-    not while waiting for anyone. Where
+    import takes. The cycles of other threads wait meanwhile, so use it for a second or so. Where
     the collector is disabled it stays so.
     """
     works = gc.isenabled()
