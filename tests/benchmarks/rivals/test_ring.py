@@ -62,8 +62,9 @@ def test_a_rival_hears_of_what_was_written_before_and_after_it_was_built(ring: R
 
 
 def test_each_stage_of_the_edits_leaves_its_results_and_no_erased_byte(
-    workspace: Workspace, tmp_path: Path
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("benchmarks.tasks.sequence.PROBES", 2)
     found = run_edits(
         workspace,
         choose_systems("attention,bm25_rag1"),
