@@ -1,6 +1,6 @@
 """An attached model under torch.compile: one graph, and never the facts of an earlier reading.
 
-One family here. ``DYSK_EVERY_FAMILY=1`` tries all of them, and inductor, in some ten minutes.
+One family here. ``DYSK_EVERY_FAMILY=1`` tries all of them, and inductor, in half an hour.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ EVERY = pytest.mark.skipif(
 )
 BUILT_WITH = ["aot_eager", pytest.param("inductor", marks=EVERY)]
 FAMILIES = ["llama", *(pytest.param(kind, marks=EVERY) for kind in KINDS if kind != "llama")]
+
+# of torch's own, inside inductor
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)
