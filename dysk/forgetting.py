@@ -13,7 +13,7 @@ from graph.fact import Erase, Fact
 from graph.store import FactStore
 
 if TYPE_CHECKING:
-    from dysk.client import Dysk
+    from dysk.facts import Facts
 
 _PAGE = 1000
 
@@ -30,7 +30,7 @@ class Forgotten:
     bytes_remain: bool
 
 
-def forget(graph: Dysk, *, source: str | None = None, entity: str | None = None) -> Forgotten:
+def forget(graph: Facts, *, source: str | None = None, entity: str | None = None) -> Forgotten:
     """Erase every fact that has, or ever had, this source or this entity as subject or object.
 
     Looks through the whole history, since a fact that was corrected still says in an old version
@@ -50,7 +50,7 @@ def forget(graph: Dysk, *, source: str | None = None, entity: str | None = None)
     )
 
 
-def _names(graph: Dysk, entity: str | None) -> frozenset[str]:
+def _names(graph: Facts, entity: str | None) -> frozenset[str]:
     if entity is None:
         return frozenset()
     with graph.store.snapshot() as snapshot:
