@@ -10,7 +10,7 @@ import typer
 from dysk.cli import output
 from dysk.cli import settings as command_line
 from service.keys import Key, KeyRing
-from service.replies import key_record
+from service.records import key_record
 
 app = typer.Typer(no_args_is_help=True)
 

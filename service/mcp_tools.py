@@ -21,7 +21,7 @@ from dysk.remote import RemoteDysk
 from graph.errors import GraphError
 from service.errors import Problem
 from service.keys import Scope
-from service.replies import fact_record, receipt_record
+from service.records import fact_record, receipt_record
 
 T = TypeVar("T")
 Kind = Literal["ask", "search", "read", "write"]

@@ -13,7 +13,8 @@ from service.dependencies import GraphName, ServiceParts
 from service.errors import KINDS
 from service.lanes import NobodyWaits
 from service.openapi import problems
-from service.replies import AnswerOut, SearchResults, evidence_records, json_reply
+from service.records import evidence_records, json_reply
+from service.replies import AnswerOut, SearchResults
 from service.schemas import Ask, Search
 from service.strict import StrictRoute
 

@@ -15,7 +15,8 @@ from graph.errors import GraphError, RevisionUnknown
 from graph.store import Commit, FactStore
 from service.dependencies import GraphName, LastEventId, Service, ServiceParts
 from service.openapi import problems
-from service.replies import ChangesPage, commit_record, json_reply
+from service.records import commit_record, json_reply
+from service.replies import ChangesPage
 from service.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/graphs/{graph}", tags=["changes"], route_class=StrictRoute)

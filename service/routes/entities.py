@@ -14,16 +14,8 @@ from service.cursor import Cursor
 from service.dependencies import GraphName, Service, ServiceParts
 from service.errors import Problem, pointing_at
 from service.openapi import problems
-from service.replies import (
-    EntityOut,
-    EntityPage,
-    Neighbors,
-    ReceiptOut,
-    Timeline,
-    fact_record,
-    json_reply,
-    receipt_record,
-)
+from service.records import fact_record, json_reply, receipt_record
+from service.replies import EntityOut, EntityPage, Neighbors, ReceiptOut, Timeline
 from service.schemas import Date, Merge, NewAliases
 from service.strict import StrictRoute
 

@@ -25,15 +25,8 @@ from service.dependencies import (
 )
 from service.errors import Problem, pointing_at
 from service.openapi import problems
-from service.replies import (
-    FactOut,
-    FactPage,
-    History,
-    ReceiptOut,
-    fact_record,
-    json_reply,
-    receipt_record,
-)
+from service.records import fact_record, json_reply, receipt_record
+from service.replies import FactOut, FactPage, History, ReceiptOut
 from service.schemas import (
     AddFacts,
     Correction,

@@ -10,7 +10,8 @@ from dysk.client import Dysk
 from service.dependencies import CallerOf, GraphName, ServiceParts
 from service.errors import Problem
 from service.openapi import problems
-from service.replies import GraphList, GraphOut, json_reply
+from service.records import json_reply
+from service.replies import GraphList, GraphOut
 from service.schemas import NewGraph
 from service.strict import StrictRoute
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from service.dependencies import ServiceParts
 from service.errors import Problem
 from service.openapi import problems
-from service.replies import Health, Ready, json_reply
+from service.records import json_reply
+from service.replies import Health, Ready
 from service.strict import StrictRoute
 
 router = APIRouter(tags=["health"], route_class=StrictRoute)

@@ -9,7 +9,8 @@ from service.dependencies import CallerOf, Service, ServiceParts
 from service.jobs import Job
 from service.keys import Caller
 from service.openapi import problems
-from service.replies import JobList, JobOut, job_record, json_reply
+from service.records import job_record, json_reply
+from service.replies import JobList, JobOut
 from service.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)

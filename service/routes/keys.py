@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 
 from service.dependencies import ServiceParts
 from service.openapi import problems
-from service.replies import KeyList, KeyOut, NewKeyOut, json_reply, key_record
+from service.records import json_reply, key_record
+from service.replies import KeyList, KeyOut, NewKeyOut
 from service.schemas import NewKey
 from service.strict import StrictRoute
 

@@ -11,7 +11,7 @@ from graph.interval import parse_date
 from service.dependencies import GraphName, ServiceParts
 from service.drawing import MOST_NODES, Neighbourhood, neighbourhood, places
 from service.openapi import problems
-from service.replies import json_reply
+from service.records import json_reply
 from service.schemas import Date
 from service.strict import StrictRoute
 

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Response
 from dysk.forgetting import forget
 from service.dependencies import GraphName, ServiceParts
 from service.openapi import problems
-from service.replies import CompactionOut, ErasureOut, json_reply
+from service.records import json_reply
+from service.replies import CompactionOut, ErasureOut
 from service.schemas import Compact, EraseMany
 from service.strict import StrictRoute
 

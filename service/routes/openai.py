@@ -13,7 +13,8 @@ from service.gate import check_graph
 from service.lanes import NobodyWaits
 from service.openai import MODEL, Completion, chunks, completion, data
 from service.openapi import openai_problems
-from service.replies import CompletionOut, ModelList, json_reply
+from service.records import json_reply
+from service.replies import CompletionOut, ModelList
 from service.routes.ask import CLIENT_CLOSED_REQUEST, EVENT_STREAM
 from service.strict import StrictRoute
 

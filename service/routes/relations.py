@@ -10,13 +10,8 @@ from graph.fact import Relation, SetRelation
 from service.dependencies import GraphName, ServiceParts
 from service.errors import pointing_at
 from service.openapi import problems
-from service.replies import (
-    RelationList,
-    RelationOut,
-    RelationReceipt,
-    json_reply,
-    relation_receipt_record,
-)
+from service.records import json_reply, relation_receipt_record
+from service.replies import RelationList, RelationOut, RelationReceipt
 from service.schemas import RelationSettings
 from service.strict import StrictRoute
 
@@ -75,9 +70,13 @@ async def set_relation(
     settings = Relation(relation, body.cardinality, body.template, body.inverse)
 
     def work() -> Response:
-        receipt = service.workspace.graph(graph).apply([SetRelation(settings)])
-        # As stored, with its texts normalised; nothing is reported when it was so already.
-        stored = next((each.relation for each in receipt.changes if each.relation), settings)
+        found = service.workspace.graph(graph)
+        receipt = found.apply([SetRelation(settings)])
+        # As stored, with its texts normalised.
+        stored = next((each.relation for each in receipt.changes if each.relation), None)
+        if stored is None:
+            with found.store.snapshot() as snapshot:
+                stored = snapshot.relation(relation)
         return json_reply(relation_receipt_record(receipt, stored))
 
     places = {"/0/relation/template": "/template", "/0/relation/inverse": "/inverse"}

@@ -19,7 +19,8 @@ from service.dependencies import GraphName, Service, ServiceParts
 from service.errors import Problem
 from service.jobs import ENDED, Job, Reading
 from service.openapi import problems
-from service.replies import JobOut, job_record, json_reply
+from service.records import job_record, json_reply
+from service.replies import JobOut
 from service.schemas import Date
 from service.strict import StrictRoute
 

@@ -286,15 +286,17 @@ def test_a_declared_relation_is_told_as_it_is_stored(http: Http) -> None:
     body = {"cardinality": "one", "template": " {object} leads {subject}. "}
     response = http.request("PUT", "/v1/graphs/default/relations/led%20by%2Funder", json=body)
     assert response.status_code == 200
-    assert response.json() == {
-        "revision": 1,
-        "relation": {
-            "name": "led by/under",
-            "cardinality": "one",
-            "template": "{object} leads {subject}.",
-            "inverse": None,
-        },
+    stored = {
+        "name": "led by/under",
+        "cardinality": "one",
+        "template": "{object} leads {subject}.",
+        "inverse": None,
     }
+    told = response.json()
+    assert (told["revision"], told["relation"]) == (1, stored)
+    assert [change["relation"] for change in told["changes"]] == [stored]
+    again = http.request("PUT", "/v1/graphs/default/relations/led%20by%2Funder", json=body)
+    assert again.json() == {"revision": 1, "relation": stored, "changes": []}
 
 
 def test_a_fact_is_written_and_listed_under_the_inverse_of_its_relation(http: Http) -> None:

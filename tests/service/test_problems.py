@@ -85,7 +85,7 @@ def test_a_charset_beside_the_media_type_is_fine(http: Http) -> None:
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1", "/v1/graphs/", "/v1/graphs/a/b/c", "//x"])
+@pytest.mark.parametrize("path", ["/nowhere", "/v1", "/v1/graphs/", "/v1/graphs/a/b/c"])
 def test_an_unknown_path_is_a_404(http: Http, path: str) -> None:
     problem(http.get(path), 404, "not_found")
 
@@ -161,7 +161,8 @@ def test_every_error_of_the_store_and_of_dysk_has_its_status() -> None:
         if kind.__module__ in ("graph.errors", "dysk.errors")
     }
     assert len(named) >= 12
-    assert named <= set(KINDS)
+    client_only = {"service_unreachable", "refused"}  # raised by who asks a service
+    assert named - client_only <= set(KINDS)
 
 
 def test_a_request_id_comes_back(http: Http) -> None:
