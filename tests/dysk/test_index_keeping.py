@@ -17,7 +17,8 @@ from dysk.retrieval.coarse import FaissIndex
 from dysk.retrieval.encoder import CachedEncoder, HashEncoder, Progress, Vectors
 from dysk.sync import Syncer
 from graph import Add, Erase, FactStore, GraphError, MemoryStore
-from tests.dysk.test_sync import DIM, check_against_store, eventually, mentioned, slots_in
+from tests.dysk.test_sync import DIM, check_against_store, mentioned, slots_in
+from tests.dysk.test_sync_following import eventually
 from tests.graph.strategies import batches
 
 
