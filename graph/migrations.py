@@ -124,6 +124,10 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX versions_by_slot",
         """CREATE INDEX versions_by_slot
             ON versions (subject, relation, until, exclusive, begins, ends)""",
+        # An object is seldom so famous that its facts in one slot have to be told apart by index,
+        # and half the bytes are a quarter of all pages that an import writes.
+        "DROP INDEX versions_by_object",
+        "CREATE INDEX versions_by_object ON versions (object)",
         "DROP INDEX changes_by_fact",
     ),
 )

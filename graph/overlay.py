@@ -74,12 +74,14 @@ class Overlay:
         places = self._placed.get(slot, [])
         touched = places[bisect_left(places, (start + 1,)) :]
         base = self._untouched(self.base.following(slot, start))
+        if not touched:
+            return base
         return merge(base, map(self._touched_fact, touched), key=attrgetter("begin"))
 
     def preceding(self, slot: Slot, start: int) -> Iterator[Entry]:
         """The facts that begin before ``start``, latest first."""
-        touched = map(self._touched_fact, reversed(self._up_to(slot, start)))
         base = self._untouched(self.base.preceding(slot, start))
+        touched = map(self._touched_fact, reversed(self._up_to(slot, start)))
         return merge(base, touched, key=attrgetter("begin"), reverse=True)
 
     def naming(self, entity: str) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,6 +23,8 @@ def settle_slot(
     # Earliest first: where a fact ends after one start decides if it is around the next.
     for start in sorted(starts):
         entries = view.around(slot, start)
+        if _is_as_stated(entries) and next(view.following(slot, start), None) is None:
+            continue
         settled = settle(start, entries, view.following(slot, start))
         closed = tuple(fact.id for fact in settled if fact.superseded_by == stated)
         for entry, fact in zip(entries, settled, strict=True):
@@ -36,6 +38,16 @@ def settle_slot(
             if closer not in (None, entry.fact.superseded_by) and stated in (None, closer):
                 newly[fact.id] = entry.position
     return tuple(sorted(newly, key=newly.__getitem__))
+
+
+def _is_as_stated(entries: Sequence[Entry]) -> bool:
+    """True for the one fact that has nothing around it and holds as it was stated: the first of
+    its slot, as most are.
+    """
+    if len(entries) != 1:
+        return False
+    fact = entries[0].fact
+    return fact.status != "superseded" and not fact.supersedes
 
 
 def beside(view: Overlay, fact: Fact) -> Iterator[Fact]:

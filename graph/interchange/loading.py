@@ -16,6 +16,8 @@ BATCH = 10_000
 """Lines to a commit. Longer batches write each page of the file less often; while one is written,
 which takes half a second or so, other writers wait.
 """
+AFTER_REFUSAL = 500
+"""Lines to a commit for the rest of a batch in which the store refused one."""
 BAD_LINES_KEPT = 1_000
 """Bad lines that a report holds; it counts them all."""
 
@@ -90,34 +92,38 @@ class _Loader:
     def take(self, lines: Iterator[Numbered], batch: int) -> int | None:
         """Load the next lines, ``batch`` at most; the number of the last one, None at the end."""
         last = None
-        commands = []
+        numbers: list[int] = []
+        commands: list[Command] = []
         for last, line in islice(lines, batch):
             if isinstance(line, BadLine):
                 self.tell(line)
             elif isinstance(line, Skipped):
                 self._skipped += 1
             else:
-                commands.append((last, line))
+                numbers.append(last)
+                commands.append(line)
         with at_rest():
-            self.apply(commands)
+            self.apply(numbers, commands)
             commands.clear()
         return last
 
-    def apply(self, commands: list[tuple[int, Command]]) -> None:
-        """Apply what can be: a command that the store refuses ends the batch before it."""
-        while commands:
+    def apply(self, numbers: list[int], commands: list[Command]) -> None:
+        """Apply what can be, and tell of each command that the store refuses."""
+        done, size = 0, len(commands)
+        while done < len(commands):
+            part = commands[done : done + size]
             try:
-                receipt = self._store.apply(Checked(command for _, command in commands))
+                self._count(part, self._store.apply(Checked(part)))
+                done += len(part)
             except GraphError as error:
                 index = _index(error)
                 if index is None:
                     raise
-                self.apply(commands[:index])
-                self.tell(BadLine(commands[index][0], reason(error)))
-                commands = commands[index + 1 :]
-            else:
-                self._count(commands, receipt)
-                return
+                bad = done + index
+                self.apply(numbers[done:bad], commands[done:bad])
+                self.tell(BadLine(numbers[bad], reason(error)))
+                # More may be bad, and each time the store looks at all that it is given.
+                done, size = bad + 1, AFTER_REFUSAL
 
     def tell(self, line: BadLine) -> None:
         self._bad_total += 1
@@ -131,8 +137,8 @@ class _Loader:
         counts = (self._added, self._unchanged, self._bad, self._bad_total)
         return ImportReport(*counts, revision, self._skipped)
 
-    def _count(self, commands: list[tuple[int, Command]], receipt: Receipt) -> None:
-        for (_, command), item in zip(commands, receipt.items, strict=True):
+    def _count(self, commands: list[Command], receipt: Receipt) -> None:
+        for command, item in zip(commands, receipt.items, strict=True):
             if isinstance(command, Add):
                 self._added += item.outcome == "created"
                 self._unchanged += item.outcome == "unchanged"
