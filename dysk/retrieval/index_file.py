@@ -54,7 +54,7 @@ def read(path: Path) -> dict[str, Any] | None:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
-    except (NotImplementedError, RuntimeError, SyntaxError, TypeError, MemoryError):
+    except (RuntimeError, SyntaxError, TypeError, MemoryError):
         return None  # a damaged heading asks the reader for what it cannot do
     columns: dict[str, Any] = {}
     for name, array in arrays.items():
