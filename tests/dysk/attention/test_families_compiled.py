@@ -1,6 +1,6 @@
 """An attached model under torch.compile: one graph, and never the facts of an earlier reading.
 
-One family here. ``DYSK_EVERY_FAMILY=1`` tries all of them, and inductor, in half an hour.
+One family here. ``DYSK_EVERY_FAMILY=1`` tries all of them, and inductor, in a quarter of an hour.
 """
 
 from __future__ import annotations
