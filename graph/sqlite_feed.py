@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from typing import Any
 
-from graph.fact import Fact, Relation
+from graph.fact import Relation
 from graph.sqlite_rows import FACT, JOINS, to_fact, to_text
 from graph.store import Change, Commit
 
@@ -17,20 +15,25 @@ more.
 """
 
 _CHANGE = f"""
-    SELECT h.revision, h.kind, coalesce(f.id, (SELECT id FROM facts WHERE fact = h.fact)), h.before,
-        r2.name, g.cardinality, g.template, g.inverse, e.name, h.aliases, t.name, h.after, {FACT}
-    FROM changes h
-    LEFT JOIN versions v ON v.version = h.after {JOINS.replace("CROSS", "LEFT")}
-    LEFT JOIN relations r2 ON r2.relation = h.relation
-    LEFT JOIN settings g ON g.relation = h.relation AND g.revision = h.revision
-    LEFT JOIN entities e ON e.entity = h.entity
-    LEFT JOIN entities t ON t.entity = h.target
+    SELECT h.revision, h.position, h.kind, h.before, h.after, {FACT}
+    FROM changes h LEFT JOIN versions v ON v.version = h.after {JOINS.replace("CROSS", "LEFT")}
     WHERE h.revision BETWEEN :first AND :last ORDER BY h.revision, h.position
 """
 _BEFORE = f"""
     SELECT h.before, {FACT} FROM changes h CROSS JOIN versions v ON v.version = h.before {JOINS}
     WHERE h.revision BETWEEN :first AND :last AND h.before IS NOT NULL
 """
+_OTHER = """
+    SELECT h.kind, f.id, r.name, g.cardinality, g.template, g.inverse, e.name, h.aliases, t.name
+    FROM changes h
+    LEFT JOIN facts f ON f.fact = h.fact
+    LEFT JOIN relations r ON r.relation = h.relation
+    LEFT JOIN settings g ON g.relation = h.relation AND g.revision = h.revision
+    LEFT JOIN entities e ON e.entity = h.entity
+    LEFT JOIN entities t ON t.entity = h.target
+    WHERE h.revision = ? AND h.position = ?
+"""
+"""A change without a version: of settings, of names, or of what is erased. Few are."""
 
 
 def commits_between(connection: sqlite3.Connection, first: int, last: int) -> list[Commit]:
@@ -41,7 +44,13 @@ def commits_between(connection: sqlite3.Connection, first: int, last: int) -> li
     before = {row[0]: to_fact(row[1:]) for row in connection.execute(_BEFORE, bounds)}
     changes: dict[int, list[Change]] = {}
     for row in connection.execute(_CHANGE, bounds):
-        changes.setdefault(row[0], []).append(_to_change(row, before))
+        revision, position, kind, replaced, after = row[:5]
+        if after is None:
+            change = _other(connection, revision, position)
+        else:
+            fact = to_fact(row[5:])
+            change = Change(kind, fact.id, before.get(replaced), fact)
+        changes.setdefault(revision, []).append(change)
     return [
         Commit(revision, to_text(recorded_at), tuple(changes.get(revision, ())))
         for revision, recorded_at in connection.execute(
@@ -61,16 +70,14 @@ def _end_of_page(connection: sqlite3.Connection, first: int, last: int) -> int:
     return last if row is None else max(first, row[0] - 1)
 
 
-def _to_change(row: tuple[Any, ...], before: Mapping[int, Fact]) -> Change:
-    """A change from the columns of _CHANGE."""
-    if row[11] is not None:
-        replaced = None if row[3] is None else before[row[3]]
-        return Change(row[1], row[2], replaced, to_fact(row[12:]))
+def _other(connection: sqlite3.Connection, revision: int, position: int) -> Change:
+    row = connection.execute(_OTHER, (revision, position)).fetchone()
+    kind, fact_id, relation, *settings, entity, aliases, target = row
     return Change(
-        kind=row[1],
-        fact_id=row[2],
-        relation=None if row[4] is None else Relation(*row[4:8]),
-        entity=row[8],
-        aliases=tuple(json.loads(row[9])) if row[9] else (),
-        target=row[10],
+        kind=kind,
+        fact_id=fact_id,
+        relation=None if relation is None else Relation(relation, *settings),
+        entity=entity,
+        aliases=tuple(json.loads(aliases)) if aliases else (),
+        target=target,
     )

@@ -36,8 +36,25 @@ HOLDS = "v.begins < :end AND v.ends > :start AND v.begins < v.ends"
 
 def to_fact(row: tuple[Any, ...]) -> Fact:
     """A fact from the columns FACT."""
-    id, subject, relation, object, valid_from, valid_to, source, external_id = row[:8]
-    attributes, status, supersedes, superseded_by, recorded_at, revision, *stated = row[8:]
+    (
+        id,
+        subject,
+        relation,
+        object,
+        valid_from,
+        valid_to,
+        source,
+        external_id,
+        attributes,
+        status,
+        supersedes,
+        superseded_by,
+        recorded_at,
+        revision,
+        stated_to,
+        ended,
+        exclusive,
+    ) = row
     # By position, which takes half the time.
     return Fact(
         id,
@@ -54,7 +71,7 @@ def to_fact(row: tuple[Any, ...]) -> Fact:
         superseded_by,
         to_text(recorded_at),
         revision,
-        _statement(*stated),
+        _statement(stated_to, ended, exclusive),
     )
 
 

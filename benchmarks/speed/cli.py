@@ -94,7 +94,9 @@ def store(
     out: Out = None,
 ) -> None:
     """Import very many facts into a store, then write to it and read from it. Needs no model."""
-    with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder, _progress() as bars:
+    # Drawn seldom, since drawing takes the interpreter from what is timed.
+    bars = Progress(console=Console(stderr=True), refresh_per_second=1)
+    with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder, bars:
         task = bars.add_task("facts", total=facts)
         result = storing.measure(
             Path(folder), facts, seed=seed, progress=lambda line: bars.update(task, completed=line)
