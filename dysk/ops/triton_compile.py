@@ -25,6 +25,7 @@ from triton.compiler import ASTSource
 from dysk.ops import triton_kernels as kernels
 from dysk.ops.triton_launch import (
     ELIGIBLE_TILE,
+    PRECISION,
     ROWS_AT_MOST,
     SCORE_TILE,
     SELECT_TILE,
@@ -50,7 +51,7 @@ class Variant:
     kernel: Any
     query: str
     arena: str
-    constants: dict[str, int | bool]
+    constants: dict[str, int | str]
     warps: int = 4
     stages: int = 3
 
@@ -73,14 +74,15 @@ def variants(*, everything: bool = False) -> Iterator[Variant]:
     if everything:
         yield Variant(kernels.select_kernel, "", "", {**columns, "KEEP_ALL": True})
     for dim, (query, arena) in product(HEADS, types if everything else types[:1]):
-        shape: dict[str, int | bool] = {"GROUP": HEADS[dim], "DIM": dim, "DIM_TILE": dim}
+        shape: dict[str, int | str] = {"GROUP": HEADS[dim], "DIM": dim, "DIM_TILE": dim}
         shape["HAS_PRIOR"] = True
         yield Variant(kernels.score_kernel, query, arena, {**shape, **SCORE_TILE})
         for config, together in product(TABLE if everything else TABLE[:1], (False, True)):
             narrow = query == arena != "fp32"
             rows = ROWS_AT_MOST[narrow] if together else 16
             tile = {"QUERIES": rows // HEADS[dim] if together else 1, "ROWS": rows}
-            constants = {**shape, **tile, "NARROW": narrow, **config.kwargs}
+            product_of = {"NARROW": narrow, "PRECISION": PRECISION[arena != "fp32"]}
+            constants = {**shape, **tile, **product_of, **config.kwargs}
             stages, warps = config.num_stages, config.num_warps
             yield Variant(kernels.attend_kernel, query, arena, constants, warps, stages)
 
@@ -141,11 +143,12 @@ def main() -> None:
     print(f"{'kernel':16} {'sm':>3} {'q':4} {'arena':5} {'regs':>4} {'spill':>5} {'shared':>6}  of")
     for variant, capability in product(variants(everything=everything), TARGETS):
         needs = compile_for(capability, variant)
-        shown = {k: v for k, v in variant.constants.items() if k not in ("DIM_TILE", "HAS_PRIOR")}
+        unsaid = ("DIM_TILE", "HAS_PRIOR", "PRECISION")
+        shown = {name: v for name, v in variant.constants.items() if name not in unsaid}
         print(
             f"{variant.kernel.fn.__name__:16} {capability:3} {variant.query:4} {variant.arena:5} "
             f"{needs.registers:4} {needs.spilled:5} {needs.shared:6}  "
-            f"{' '.join(f'{k}={int(v)}' for k, v in shown.items())} warps={variant.warps}",
+            f"{' '.join(f'{name}={int(v)}' for name, v in shown.items())} warps={variant.warps}",
             flush=True,
         )
 

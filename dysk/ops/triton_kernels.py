@@ -203,6 +203,7 @@ def attend_kernel(
     filled: tl.tensor,
     HAS_PRIOR: tl.constexpr,
     NARROW: tl.constexpr,
+    PRECISION: tl.constexpr,
     GROUP: tl.constexpr,
     DIM: tl.constexpr,
     DIM_TILE: tl.constexpr,
@@ -217,7 +218,7 @@ def attend_kernel(
     the same blocks: a tile of ROWS ≥ QUERIES · GROUP rows. It walks through the first ``filled``
     places of their selection, BLOCKS blocks at a time and TOKENS tokens of each, with the running
     maximum and sum of FlashAttention. NARROW: q and arenas are of one 16-bit type, and are
-    multiplied as such.
+    multiplied as such; others are multiplied as float32, in PRECISION.
     """
     tiles = tl.cdiv(queries, QUERIES)
     pair = (tl.program_id(0) // tiles).to(tl.int64)
@@ -256,7 +257,7 @@ def attend_kernel(
                 logits = tl.dot(queried, tl.trans(keys)) * scale
             else:
                 wide = tl.trans(keys.to(tl.float32))
-                logits = tl.dot(queried.to(tl.float32), wide, input_precision="ieee") * scale
+                logits = tl.dot(queried.to(tl.float32), wide, input_precision=PRECISION) * scale
             if HAS_PRIOR:
                 prior = tl.load(bias + selection + place, mask=block >= 0, other=0.0)
                 prior = tl.broadcast_to(prior[:, None], [BLOCKS, TOKENS])
@@ -277,7 +278,7 @@ def attend_kernel(
                 sum_of_values = tl.dot(half, values, sum_of_values)
             else:
                 wide = values.to(tl.float32)
-                sum_of_values = tl.dot(weights, wide, sum_of_values, input_precision="ieee")
+                sum_of_values = tl.dot(weights, wide, sum_of_values, input_precision=PRECISION)
             top = higher
 
     nothing = total == 0

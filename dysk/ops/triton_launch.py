@@ -32,6 +32,11 @@ ROWS_AT_MOST = {True: 32, False: 16}
 16-bit products and without. With twice as many the registers overflow.
 """
 
+PRECISION = {True: "tf32x3", False: "ieee"}
+"""How float32 is multiplied beside an arena of 16 bits, and of more. Values of 16 bits are exact in
+TF32, so that three products lose hardly a digit; a plain product would overflow the registers.
+"""
+
 SCORES_AT_MOST = 16 << 20
 """Scores held at once, 64 MB: a long prompt is selected for in parts."""
 
@@ -90,6 +95,7 @@ def sparse_knowledge_attention(
             *(selected, bias, out, lse, scale, kv_heads, queries, k),
             *(*q.stride()[:3], *k_arena.stride(), *v_arena.stride(), min(k, columns)),
             NARROW=narrow,
+            PRECISION=PRECISION[k_arena.dtype.itemsize == 2],
             QUERIES=read_together,
             ROWS=_tile(read_together * shape["GROUP"]),
             **common,
