@@ -107,12 +107,13 @@ def _to_add(record: Mapping[str, Any], extra: Extra) -> Add:
         if record.get(name) is None:
             raise InvalidFact(f"a fact needs a {name}", f"/{name}")
     values = {name: value for name, value in record.items() if value is not None and name in _GIVEN}
-    unknown = {name: record[name] for name in record.keys() - _KNOWN}
-    if unknown and extra == "reject":
-        raise InvalidFact(f"unknown field {min(unknown)!r}", f"/{min(unknown)}")
-    attributes = values.get("attributes", {})
-    if unknown and isinstance(attributes, Mapping):
-        values["attributes"] = {**unknown, **attributes}
+    if not record.keys() <= _KNOWN:
+        unknown = {name: record[name] for name in record.keys() - _KNOWN}
+        if extra == "reject":
+            raise InvalidFact(f"unknown field {min(unknown)!r}", f"/{min(unknown)}")
+        attributes = values.get("attributes", {})
+        if isinstance(attributes, Mapping):
+            values["attributes"] = {**unknown, **attributes}
     statement = _to_statement(record)
     if statement is not None:
         values["valid_to"] = statement.valid_to
