@@ -12,6 +12,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from graph.errors import InvalidFact, InvalidTime
@@ -234,7 +235,7 @@ def _date(value: object, pointer: str) -> str | None:
 
 
 def _aliases(value: object, pointer: str) -> tuple[str, ...]:
-    if not isinstance(value, tuple | list):
+    if not isinstance(value, (tuple, list)):
         raise InvalidFact(f"aliases are a list of texts, not {_kind(value)}", pointer)
     if not value:
         return ()
@@ -244,6 +245,9 @@ def _aliases(value: object, pointer: str) -> tuple[str, ...]:
 
 
 def _attributes(value: object, pointer: str) -> Attributes:
+    # Most have none, and to ask what else is a Mapping takes long.
+    if isinstance(value, (dict, MappingProxyType)) and not value:
+        return {}
     if not isinstance(value, Mapping):
         raise InvalidFact(f"attributes are a JSON object, not {_kind(value)}", pointer)
     if not value:
