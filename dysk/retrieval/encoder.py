@@ -68,24 +68,32 @@ class Encoder:
                 f"{self.folder} holds no encoder; "
                 "give a folder with config.json, weights and tokenizer"
             )
+        import torch
         from transformers import AutoModel, AutoTokenizer
+
+        from dysk.retrieval.bert import Bert, best_dtype, is_plain_bert
 
         self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
         with _quiet_loading():
             model = AutoModel.from_pretrained(str(self.folder), local_files_only=True)
-        self._model = model.eval().to(device)
+        self.dim = int(model.config.hidden_size)
+        self._precision = ""
+        self._hidden_states: Callable[[Mapping[str, torch.Tensor]], torch.Tensor]
+        if device == "cpu" and is_plain_bert(model):
+            dtype = best_dtype()
+            self._precision = "" if dtype == torch.float32 else "-bf16"
+            bert = Bert(model, dtype)
+            self._hidden_states = lambda tokens: bert(tokens["input_ids"], tokens["attention_mask"])
+        else:
+            model = model.eval().to(device)
+            self._hidden_states = lambda tokens: model(**tokens).last_hidden_state
         self._device = device
         self._lock = threading.Lock()
 
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return int(self._model.config.hidden_size)
-
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the folder's files. Of large ones only size, head and tail are read: weights
-        take seconds.
+        """Hash of the folder's files, and the precision if it is not float32. Of large files only
+        size, head and tail are read: weights take seconds.
         """
         digest = hashlib.sha256()
         for path in sorted(self.folder.glob("*.json")) + sorted(self.folder.glob("*.safetensors")):
@@ -95,7 +103,7 @@ class Encoder:
                 digest.update(file.read(_SAMPLE_BYTES))
                 file.seek(max(0, size - _SAMPLE_BYTES))
                 digest.update(file.read(_SAMPLE_BYTES))
-        return digest.hexdigest()[:32]
+        return digest.hexdigest()[:32] + self._precision
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """float32 [len(texts), dim]. Batches hold texts of like length, so little padding is
@@ -117,7 +125,7 @@ class Encoder:
             tokens = self._tokenizer(
                 texts, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
             ).to(self._device)
-            hidden: torch.Tensor = self._model(**tokens).last_hidden_state  # [N, tokens, dim]
+            hidden = self._hidden_states(tokens)  # [N, tokens, dim]
             mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
             mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
             return unit(mean.float().cpu().numpy())
