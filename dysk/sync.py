@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from dysk.index_columns import Frozen
 from dysk.index_keeping import IndexKeeper
 from dysk.retrieval.coarse import CoarseIndex, FaissIndex, IndexState
 from dysk.retrieval.encoder import CachedEncoder
-from dysk.retrieval.index_file import Column, grouped
+from dysk.retrieval.index_file import grouped
 from dysk.retrieval.keys import slot_keys
 from dysk.retrieval.mentions import MentionIndex
 from dysk.retrieval.verbalize import spell_out
@@ -72,7 +73,7 @@ class Syncer:
         self._slots_of_fact: dict[str, tuple[int, ...]] = {}
         self._slots_of_subject: defaultdict[str, set[int]] = defaultdict(set)
         self._slots_of_relation: Counter[str] = Counter()
-        self._names: defaultdict[str, set[str]] = defaultdict(set)
+        self._names: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
         self._encoded: Counter[str] = Counter()
         self.mentions = MentionIndex()
         self._next_id = 0
@@ -139,9 +140,14 @@ class Syncer:
         with self._lock:
             if self._unindexed:
                 return False
-            revision, columns = self.watermark, self._state(index)
+            frozen = self._frozen()
             self._changes_unkept = 0
-        return keeper.save(revision, columns)
+        # A slot's vector never changes, so it may be copied later; only an erasure takes it away.
+        ids = np.fromiter(frozen.slots.values(), np.int64, len(frozen.slots))
+        vectors = index.state().of(ids)
+        return len(vectors.ids) == len(ids) and keeper.save(
+            frozen.revision, frozen.columns(vectors)
+        )
 
     def close(self) -> None:
         """Stop following, and keep on disk what has changed."""
@@ -266,36 +272,19 @@ class Syncer:
                 gc.enable()
         self.watermark = loaded[0]
 
-    def _state(self, faiss_index: FaissIndex) -> dict[str, Column]:
-        """All that the feed has told, in columns for a file."""
-        index = faiss_index.state()
-        subjects, relations = list(self._slots_of_subject), list(self._slots_of_relation)
-        subject_number = {name: number for number, name in enumerate(subjects)}
-        relation_number = {name: number for number, name in enumerate(relations)}
-        slots = [entry.slot for entry in self._entries.values()]
-        names = [tuple(self._names[subject]) for subject in subjects]
-        facts = self._slots_of_fact.values()
-        return {
-            "shell": index.shell,
-            "list_sizes": index.sizes,
-            "vector_ids": index.ids,
-            "codes": index.codes,
-            "numbers": np.array([index.rebuild_at, self._next_id]),
-            "subjects": subjects,
-            "relations": relations,
-            "slots": np.fromiter(self._entries, np.int64, len(slots)),
-            "slot_subjects": np.array([subject_number[slot[0]] for slot in slots], np.int32),
-            "slot_relations": np.array([relation_number[slot[1]] for slot in slots], np.int32),
-            "facts": list(self._slots_of_fact),
-            "fact_slots": np.fromiter(chain.from_iterable(facts), np.int64),
-            "fact_slots_sizes": np.fromiter(map(len, facts), np.int32, len(facts)),
-            "names": list(chain.from_iterable(names)),
-            "names_sizes": np.fromiter(map(len, names), np.int32, len(names)),
-            **self.mentions.state(),
-        }
+    def _frozen(self) -> Frozen:
+        return Frozen(
+            revision=self.watermark,
+            next_id=self._next_id,
+            slots=self._ids.copy(),
+            relations=list(self._slots_of_relation),
+            slots_of_fact=self._slots_of_fact.copy(),
+            names=self._names.copy(),
+            mentions=self.mentions.copy(),
+        )
 
     def _restore(self, index: FaissIndex, columns: dict[str, Any]) -> None:
-        """Become what ``columns``, a ``_state``, say."""
+        """Become what ``columns``, made of a ``Frozen``, say."""
         subjects, relations = columns["subjects"], columns["relations"]
         rebuild_at, self._next_id = columns["numbers"].tolist()
         index.restore(
@@ -329,18 +318,18 @@ class Syncer:
         for slot_id in columns["fact_slots"].tolist():
             self._entries[slot_id].facts += 1
         names = grouped(columns["names"], columns["names_sizes"].tolist())
-        self._names.update(zip(subjects, map(set, names), strict=True))
+        self._names.update(zip(subjects, map(frozenset, names), strict=True))
         self.mentions.restore(columns)
 
-    def _name(self, subject: str, names: Iterable[str]) -> None:
+    def _name(self, subject: str, names: Collection[str]) -> None:
+        self._names[subject] |= frozenset(names)
         for name in names:
-            self._names[subject].add(name)
             self.mentions.add(subject, name)
 
     def _set_names(self, subject: str, names: set[str]) -> None:
         for name in self._names[subject] - names:
-            self._names[subject].discard(name)
             self.mentions.remove(subject, name)
+        self._names[subject] &= names
         self._name(subject, names)
 
     def _unname(self, subject: str, slot_id: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -86,6 +86,15 @@ class IndexState:
     ids: NDArray[np.int64]
     codes: NDArray[Any]
     rebuild_at: int
+
+    def of(self, ids: NDArray[np.int64]) -> IndexState:
+        """The same without any vector but those of ``ids``."""
+        kept = np.isin(self.ids, ids)
+        if kept.all():
+            return self
+        lists = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        sizes = np.bincount(lists[kept], minlength=len(self.sizes))
+        return replace(self, sizes=sizes, ids=self.ids[kept], codes=self.codes[kept])
 
 
 class FaissIndex:
@@ -166,23 +175,29 @@ class FaissIndex:
             rebuild.join()
 
     def state(self) -> IndexState:
-        """Copies of all parts. Searches go on meanwhile, but nobody may change the index."""
+        """Copies of all parts. Searches and changes go on meanwhile, since no list takes long.
+
+        What is added meanwhile may or may not be in it, and in the place of what is removed there
+        may be an id of −1; ``IndexState.of`` is rid of both.
+        """
         faiss = _faiss()
-        with self._lock:  # a rebuild may put another index in its place, but changes neither
+        with self._lock:  # a rebuild may put another index in its place, and then leaves this one
             index, shell, rebuild_at = self._index, self._shell, self._rebuild_at
-        if not len(shell):
-            ids = np.fromiter(self._ids, dtype=np.int64, count=len(self._ids))
-            return IndexState(shell, np.array([len(ids)]), ids, self._read(ids), rebuild_at)
-        lists = index.invlists
-        sizes = [int(lists.list_size(number)) for number in range(index.nlist)]
-        ids = np.empty(sum(sizes), dtype=np.int64)
-        codes = np.empty((len(ids), lists.code_size), dtype=np.uint8)
+            if not len(shell):
+                ids = np.fromiter(self._ids, dtype=np.int64, count=len(self._ids))
+                return IndexState(shell, np.array([len(ids)]), ids, self._read(ids), rebuild_at)
+            lists = index.invlists
+            sizes = [int(lists.list_size(number)) for number in range(index.nlist)]
+        ids = np.full(sum(sizes), -1, dtype=np.int64)
+        codes = np.zeros((len(ids), lists.code_size), dtype=np.uint8)
         for number, (size, end) in enumerate(zip(sizes, accumulate(sizes), strict=True)):
-            if size:
-                part = slice(end - size, end)
-                ids[part] = faiss.rev_swig_ptr(lists.get_ids(number), size)
-                flat = faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size)
-                codes[part] = flat.reshape(size, -1)
+            with self._lock:
+                left = min(size, int(lists.list_size(number)))
+                if left:
+                    part = slice(end - size, end - size + left)
+                    ids[part] = faiss.rev_swig_ptr(lists.get_ids(number), left)
+                    flat = faiss.rev_swig_ptr(lists.get_codes(number), left * lists.code_size)
+                    codes[part] = flat.reshape(left, -1)
         return IndexState(shell, np.array(sizes), ids, codes, rebuild_at)
 
     def restore(self, state: IndexState) -> None:

@@ -144,6 +144,16 @@ class MentionIndex:
                     best[entity] = Mention(entity, question[start:end], start, end, score)
         return sorted(best.values(), key=lambda m: (-m.score, m.start - m.end, m.start, m.entity))
 
+    def copy(self) -> MentionIndex:
+        """What is known now. Quick, since entries are shared: only postings change in place."""
+        copied = MentionIndex()
+        with self._lock:
+            copied._names, copied._bearers = self._names.copy(), self._bearers.copy()
+            copied._given, copied._short = self._given.copy(), self._short.copy()
+            copied._number, copied._free = self._number.copy(), self._free.copy()
+            copied._postings = {each: posting[:] for each, posting in self._postings.items()}
+        return copied
+
     def state(self) -> dict[str, Column]:
         """All that is known, in columns for a file. Nobody may add or remove meanwhile."""
         entities = list(dict.fromkeys(chain.from_iterable(self._bearers)))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dysk.retrieval import index_file
-from dysk.retrieval.coarse import FaissIndex
+from dysk.retrieval.coarse import FaissIndex, IndexState
 from dysk.retrieval.encoder import CachedEncoder, HashEncoder, Progress, Vectors
 from dysk.sync import Syncer
 from graph import Add, Erase, FactStore, GraphError, MemoryStore
@@ -128,6 +128,57 @@ def test_lists_that_were_trained_are_taken_up_as_they_are(tmp_path: Path) -> Non
     second.catch_up(store.revision)
     assert len(second.index) == 299
     check_entries(second, store)
+
+
+def test_what_is_added_while_the_file_is_made_is_taken_from_the_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer does not wait for the copy of the vectors; the file is as of the revision before."""
+    store = MemoryStore()
+    store.apply([Add(f"Country {n}", "king", "Rudolf") for n in range(150)])
+    index = FaissIndex(DIM, exact_up_to=99)
+    cache = CachedEncoder(HashEncoder(DIM))
+    first = Syncer(store, cache, index=index, folder=tmp_path, kept_from=1)
+    first.catch_up(store.revision)
+    index.settle()
+    copied = FaissIndex.state
+
+    def changed_meanwhile(index: FaissIndex) -> IndexState:
+        store.apply([Add(f"Island {n}", "king", "Rudolf") for n in range(20)])
+        first.catch_up(store.revision)
+        return copied(index)
+
+    monkeypatch.setattr(FaissIndex, "state", changed_meanwhile)
+    assert first.keep()
+    second = kept(store, tmp_path)
+    second.catch_up(store.revision)
+    asked = second.encoder.encoder
+    assert isinstance(asked, Counting)
+    assert {text for text in asked.texts if "Country" in text} == set()
+    assert set(slots_in(second)) == set(slots_in(first))
+    assert len(second.index) == 170
+
+
+def test_an_erasure_while_the_file_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    store.apply([Add(f"Country {n}", "king", "Rudolf", id=f"c{n}") for n in range(150)])
+    index = FaissIndex(DIM, exact_up_to=99)
+    cache = CachedEncoder(HashEncoder(DIM))
+    syncer = Syncer(store, cache, index=index, folder=tmp_path, kept_from=1)
+    syncer.catch_up(store.revision)
+    index.settle()
+    copied = FaissIndex.state
+
+    def erased_meanwhile(index: FaissIndex) -> IndexState:
+        store.apply([Erase("c7")])
+        syncer.catch_up(store.revision)
+        return copied(index)
+
+    monkeypatch.setattr(FaissIndex, "state", erased_meanwhile)
+    assert not syncer.keep()
+    assert list(tmp_path.iterdir()) == []
 
 
 def check_entries(syncer: Syncer, store: FactStore) -> None:
