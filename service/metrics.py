@@ -7,7 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -72,6 +78,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._workspace = workspace
         self.registry.register(_State(workspace, waiting_asks))
+        ProcessCollector(registry=self.registry)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""

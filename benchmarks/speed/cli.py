@@ -1,4 +1,4 @@
-"""``dysk bench speed``: ttft, write, store and op."""
+"""``dysk bench speed``: ttft, write, soak, store and op."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.schema import BenchmarkError
+from benchmarks.speed import soak as soaking
 from benchmarks.speed import store as storing
 from benchmarks.speed import ttft as first_token
 from benchmarks.speed import write as writing
@@ -75,14 +76,43 @@ def write(
 ) -> None:
     """A durable single-fact write through the service, and whether the next ask knows of it."""
     selected = settings.of(context)
-    chosen = (("--model", selected.model), ("--encoder", selected.encoder))
-    options = tuple(word for name, value in chosen if value for word in (name, value))
     with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder, _progress() as bars:
         task = bars.add_task("writes", total=count)
-        with writing.served(Path(folder), options) as client:
+        with writing.served(Path(folder), _model_options(selected)) as client:
             result = writing.measure(client, count, progress=lambda: bars.advance(task))
     _show(writing.table(result), asdict(result), out, selected)
     if not result.answered:
+        raise typer.Exit(1)
+
+
+@app.command()
+def soak(
+    context: typer.Context,
+    minutes: Annotated[float, typer.Option(min=1, help="How long.")] = 30,
+    asks: Annotated[float, typer.Option(min=0.01, help="Asks a second.")] = 1.0,
+    writes: Annotated[float, typer.Option(min=0.01, help="Single-fact writes a second.")] = 10.0,
+    followers: Annotated[int, typer.Option(min=0, help="Followers of the feed.")] = 4,
+    seed: Annotated[int, typer.Option(help="Invents the facts.")] = 0,
+    out: Out = None,
+) -> None:
+    """A steady load for long: memory, errors, stale answers and gaps; exits 1 for any of the last
+    three, or memory that grew by more than 5 %.
+    """
+    selected = settings.of(context)
+    with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder, _progress() as bars:
+        task = bars.add_task("soaking", total=minutes * 60)
+        with writing.served(Path(folder), _model_options(selected)) as client:
+            result = soaking.soak(
+                str(client.base_url),
+                minutes=minutes,
+                asks=asks,
+                writes=writes,
+                followers=followers,
+                seed=seed,
+                progress=lambda seconds: bars.update(task, completed=seconds),
+            )
+    _show(soaking.table(result), asdict(result), out, selected)
+    if not result.sound or result.memory_growth_percent > soaking.MOST_GROWTH:
         raise typer.Exit(1)
 
 
@@ -205,6 +235,12 @@ def _far_reaching(graph: Dysk, workspace: Workspace) -> Engine:
         workspace.heads(),
         reach=math.inf,
     )
+
+
+def _model_options(selected: settings.Settings) -> tuple[str, ...]:
+    """What stands before the verb, for a service with the models that were chosen."""
+    chosen = (("--model", selected.model), ("--encoder", selected.encoder))
+    return tuple(word for name, value in chosen if value for word in (name, value))
 
 
 def _show(text: str, result: dict[str, Any], out: Path | None, selected: settings.Settings) -> None:

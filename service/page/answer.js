@@ -1,6 +1,7 @@
 /* One answer as a card: what was said, on what it rests, and where the time went. */
 
 import { button, el, svg } from "./dom.js";
+import { endings } from "./endings.js";
 import { interval, sourceOf } from "./words.js";
 
 /** What each mode does, in a few words. */
@@ -19,6 +20,13 @@ export const modeName = (mode) => (mode === "rag" ? "RAG" : mode.replace("_", " 
 /** A card for `mode` while it is being answered. */
 export function waitingCard(mode) {
   return card(mode, { "aria-busy": true }, el("p", { class: "waiting" }, "thinking"));
+}
+
+/** Add words to a card that waits. */
+export function sayMore(waiting, words) {
+  const said = waiting.querySelector(".saying") ?? el("p", { class: "saying" });
+  waiting.querySelector(".waiting")?.replaceWith(said);
+  said.append(words);
 }
 
 /** A card for a mode that could not answer: `panel` says why. */
@@ -65,7 +73,8 @@ function evidenceList({ evidence, mode }, act) {
       button("Look around", () => act.show(each.subject),
         { class: "link", "aria-label": `Look around ${each.subject}` }),
       button("Change", () => act.edit(each),
-        { class: "link", "aria-label": `Change: ${each.text}` })))));
+        { class: "link", "aria-label": `Change: ${each.text}` }),
+      endings(each)))));
 }
 
 function attentionBar(share) {

@@ -31,6 +31,10 @@ export function send(method, path, body, { headers = {}, ...options } = {}) {
   return json(path, { ...options, method, headers: typed, body: JSON.stringify(body) });
 }
 
+/** DELETE, and read a JSON reply. */
+export const remove = (path, query = {}, options = {}) =>
+  json(path + queryString(query), { ...options, method: "DELETE" });
+
 /** The response itself, once it is known to be no refusal. */
 export async function request(path, { headers = {}, ...options } = {}) {
   const key = sessionStorage.getItem(KEY);

@@ -3,9 +3,11 @@
 import { get, inGraph } from "./api.js";
 import { ask, askTyped, clearAnswers, graphMoved, offerExamples, showQuestion, startAsk } from "./ask.js";
 import { byId, settled } from "./dom.js";
+import { startEndings } from "./endings.js";
 import { names, show, showEntity, startEntity } from "./entity.js";
 import { loadExample } from "./example.js";
 import { follow, startFeed } from "./feed.js";
+import { startFigures } from "./figures.js";
 import { problemPanel } from "./problems.js";
 import { change, onChange, state } from "./state.js";
 import { graphIs, readGraph, startSystem, watchReadiness } from "./system.js";
@@ -22,9 +24,11 @@ startTheme(byId("theme"));
 startAsk({ show, edit });
 startWhen(askTyped);
 startUpdate({ whenWritten: (revision) => ask({ minRevision: revision }), names });
+startEndings({ whenDone: ended });
 startEntity({ edit });
 startSystem({ chooseGraph: (graph) => change({ graph, entity: "" }, { push: true }), retry: open });
 startFeed({ onCommit: commitHeard, act: { show } });
+startFigures();
 byId("load-example").addEventListener("click", load);
 
 onChange((now, before) => {
@@ -79,6 +83,15 @@ async function load() {
     bar.hidden = true;
     byId("load-example").disabled = false;
   }
+}
+
+function ended(revision, way) {
+  if (way === "erase") {
+    // What the page remembers of it goes too.
+    clearAnswers();
+    follow(revision);
+  }
+  ask({ minRevision: revision });
 }
 
 function commitHeard({ revision }) {

@@ -1,10 +1,11 @@
 /* Ask a question by one mode or several side by side, and again when time or graph have moved on. */
 
-import { answerCard, failedCard, MODE_WORDS, modeName, waitingCard } from "./answer.js";
-import { inGraph, send } from "./api.js";
+import { answerCard, failedCard, MODE_WORDS, modeName, sayMore, waitingCard } from "./answer.js";
+import { inGraph, Refusal } from "./api.js";
 import { button, byId, el } from "./dom.js";
 import { problemPanel, wasStopped } from "./problems.js";
 import { change, MODES, state } from "./state.js";
+import { events } from "./stream.js";
 
 const EXAMPLES = [
   ["What is the tallest building in the world?", ""],
@@ -77,7 +78,7 @@ export async function ask({ minRevision = null } = {}) {
   const said = [];
   for (const [nth, mode] of modes.entries()) {
     try {
-      const answer = await send("POST", inGraph(graph, "ask"), { ...body, mode }, { signal: mine.signal });
+      const answer = await told(graph, { ...body, mode }, cards[nth], mine.signal);
       cards[nth].replaceWith(answerCard(answer, before(answer, body), acts));
       remember(answer, body);
       said.push(`${modeName(mode)}: ${answer.answer}`);
@@ -87,6 +88,21 @@ export async function ask({ minRevision = null } = {}) {
     }
   }
   byId("answers-said").textContent = said.join(". ");
+}
+
+/** The whole answer, its words shown on `card` as they come. */
+async function told(graph, body, card, signal) {
+  for await (const { event, data } of events(inGraph(graph, "ask"), { body, signal })) {
+    const record = JSON.parse(data);
+    if (event === "token") sayMore(card, record.text);
+    if (event === "done") return record;
+    if (event === "error") throw new Refusal(record);
+  }
+  throw new Refusal({
+    code: "unreachable",
+    title: "The answer broke off",
+    detail: "The service ended before its answer did. Try again.",
+  });
 }
 
 /** Tell that the graph went on to `revision` since the answers shown were given. */

@@ -10,11 +10,14 @@ import { today } from "./words.js";
 
 const FACTS = 200;
 const SUGGESTED = 20;
+const FEW = 60;
+const MOST = 300;
 
 let edit;
 let named = "";
 let latest = 0;
 let arriving = false;
+let nodes = FEW;
 
 /** Wire the search. `act.edit(fact)` takes a fact into the form. */
 export function startEntity(act) {
@@ -43,6 +46,7 @@ export async function names(text) {
 /** Go to an entity: the address says so, and whoever hears of that draws it. */
 export function show(entity) {
   arriving = true;
+  nodes = FEW;
   if (entity === state().entity) showEntity();
   else change({ entity }, { push: true });
 }
@@ -64,7 +68,7 @@ export async function showEntity() {
     const [out, into, layout] = await Promise.all([
       get(facts, { subject: entity, limit: FACTS }),
       get(facts, { object: entity, limit: FACTS }),
-      get(inGraph(graph, "layout"), { entity, as_of: asOf || today(), hops: 2, limit: 60 }),
+      get(inGraph(graph, "layout"), { entity, as_of: asOf || today(), hops: 2, limit: nodes }),
     ]);
     if (mine !== latest) return;
     const held = document.activeElement?.dataset.name;
@@ -74,7 +78,7 @@ export async function showEntity() {
       timeline(layout.entity, known.filter(holdsAtAll), asOf, { show, edit }),
       out.next_cursor || into.next_cursor
         ? el("p", { class: "hint" }, `Only its first ${FACTS} facts each way are drawn.`) : null,
-      network(layout, asOf, show)));
+      network(layout, asOf, show, nodes < MOST ? drawMore : null)));
     if (held && !scroll) view.querySelector(`[data-name="${CSS.escape(held)}"]`)?.focus();
     if (scroll) {
       view.scrollIntoView({ block: "start" });
@@ -83,6 +87,11 @@ export async function showEntity() {
   } catch (error) {
     if (mine === latest) view.replaceChildren(problemPanel(error, showEntity));
   }
+}
+
+function drawMore() {
+  nodes = MOST;
+  showEntity();
 }
 
 async function find(text) {

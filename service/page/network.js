@@ -1,6 +1,6 @@
 /* The graph around an entity, at the places that the service computed. Arrow keys walk over it. */
 
-import { el, svg } from "./dom.js";
+import { button, el, svg } from "./dom.js";
 
 const SIZE = 800;
 const TALLEST = 560;
@@ -9,8 +9,11 @@ const LONGEST = 22;
 const LABELLED = 40;
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
-/** A drawing of `layout` (GET …/layout); `show(name)` is called for the entity that is chosen. */
-export function network(layout, asOf, show) {
+/**
+ * A drawing of `layout` (GET …/layout). `show(name)` is called for the entity that is chosen; `more`,
+ * where it is given, draws what was left out.
+ */
+export function network(layout, asOf, show, more = null) {
   const when = asOf ? `as of ${asOf}` : "now";
   if (layout.nodes.length < 2) {
     return el("p", { class: "hint" }, `No fact joins it to anything ${when}.`);
@@ -32,7 +35,8 @@ export function network(layout, asOf, show) {
   },
   layout.edges.map((edge) => line(edge, spots, layout.entity)), nodes);
   return el("figure", {}, drawing, el("figcaption", { class: "hint" },
-    `What is near ${layout.entity} ${when}`, layout.complete ? "." : "; nearest ones only.",
+    `What is near ${layout.entity} ${when}`, layout.complete ? "." : "; nearest ones only. ",
+    !layout.complete && more ? button("Draw more.", more, { class: "link" }) : null,
     " Choose one to go there; arrow keys walk from one to the next."));
 }
 

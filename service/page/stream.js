@@ -2,11 +2,16 @@
 
 import { request } from "./api.js";
 
-/** Yield `{ id, event, data }` for each event of `path` until it ends; comments are passed over. */
-export async function* events(path, { lastEventId = null, signal }) {
+/**
+ * Yield `{ id, event, data }` for each event of `path` until it ends; comments are passed over. With a
+ * `body` it is posted as JSON.
+ */
+export async function* events(path, { lastEventId = null, body = null, signal }) {
   const headers = { Accept: "text/event-stream" };
   if (lastEventId !== null) headers["Last-Event-ID"] = String(lastEventId);
-  const response = await request(path, { headers, signal });
+  const sent = body === null ? {} : { method: "POST", body: JSON.stringify(body) };
+  if (body !== null) headers["Content-Type"] = "application/json";
+  const response = await request(path, { headers, signal, ...sent });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

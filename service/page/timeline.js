@@ -1,6 +1,7 @@
 /* What was true of an entity, and when: a row for each fact, and the same as a table. */
 
 import { button, el, svg } from "./dom.js";
+import { endings } from "./endings.js";
 import { interval, sourceOf, yearOf } from "./words.js";
 
 const WIDTH = 800;
@@ -61,9 +62,9 @@ function table(rows, act) {
       el("td", {}, button(fact.object, () => act.show(fact.object), { class: "link" })),
       el("td", {}, interval(fact)),
       el("td", {}, sourceOf(fact) ?? ""),
-      el("td", {}, button("Change", () => act.edit(fact), {
+      el("td", {}, el("div", { class: "deeds" }, button("Change", () => act.edit(fact), {
         class: "link", "aria-label": `Change ${fact.subject}, ${fact.relation}, ${fact.object}`,
-      })))))));
+      }), endings(fact))))))));
 }
 
 function ticks(first, last) {

@@ -88,7 +88,8 @@ def _events(found: Answer) -> Iterator[str]:
 
 
 def _error_event(code: str, detail: str) -> str:
-    return event("error", {"code": code, "status": KINDS[code][0], "detail": detail})
+    status, title = KINDS[code]
+    return event("error", {"code": code, "title": title, "status": status, "detail": detail})
 
 
 @router.post("/search", response_model=SearchResults, responses=problems(*_REFUSALS))

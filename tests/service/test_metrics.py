@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.metrics import Metrics
@@ -62,6 +64,14 @@ def test_parts_that_fail_are_shown(http: Http, workspace: FakeWorkspace) -> None
     assert value(http, "dysk_part_ready", part="model") == 1
     workspace.parts["model"] = "no model was found"
     assert value(http, "dysk_part_ready", part="model") == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the process is read from /proc")
+def test_the_memory_of_the_process_is_told(http: Http) -> None:
+    status = Path("/proc/self/status").read_text()
+    (kilobytes,) = re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    told = value(http, "process_resident_memory_bytes")
+    assert abs(told - 1024 * int(kilobytes)) < 64 * 2**20
 
 
 class Indexed:

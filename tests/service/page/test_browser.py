@@ -74,6 +74,22 @@ class TestAsking:
         expect(page.locator(".said")).to_have_text("Ben Marsh")
         assert page.locator("a.source").count() == 0
 
+    def test_an_answer_comes_word_by_word_as_events(self, page: Page) -> None:
+        page.goto("/")
+        # The whole answer takes the place of its words, so they are caught as they come.
+        page.evaluate(
+            """new MutationObserver((changes) => {
+              for (const { addedNodes } of changes) for (const node of addedNodes) {
+                if (node.className === "saying") window.pieces = [];
+                else if (node.nodeType === Node.TEXT_NODE) window.pieces?.push(node.data);
+              }
+            }).observe(document.getElementById("answers"), { subtree: true, childList: true })"""
+        )
+        with page.expect_response("**/ask") as asked:
+            expect(ask(page)).to_have_text("Ben Marsh")
+        assert asked.value.headers["content-type"].startswith("text/event-stream")
+        assert page.evaluate("window.pieces") == ["Ben", " Marsh"]
+
     def test_modes_answer_side_by_side(self, page: Page) -> None:
         page.goto("/")
         for mode in ("RAG", "closed book"):
@@ -293,6 +309,15 @@ class TestLookingAround:
         expect(page.locator("#entity-view h3")).to_have_text("Sudland")
         assert "entity=Sudland" in page.url
 
+    def test_what_was_left_out_is_drawn_by_wish(self, page: Page, workspace: FakeWorkspace) -> None:
+        workspace.graph().apply([Add("Norland", "town", f"Town {n}") for n in range(70)])
+        page.goto("/?entity=Norland")
+        nodes = page.locator(".network .node")
+        expect(nodes).to_have_count(60)
+        page.get_by_role("button", name="Draw more.").click()
+        expect(nodes).to_have_count(74)
+        expect(page.get_by_role("button", name="Draw more.")).to_have_count(0)
+
     def test_a_name_that_is_not_known_says_what_to_do(self, page: Page) -> None:
         page.goto("/?entity=Atlantis")
         alert = page.locator("#entity-view").get_by_role("alert")
@@ -320,6 +345,16 @@ def test_a_service_with_keys_asks_for_one_and_takes_it(
     assert token not in page.url
     shown = plan(page, "Norland", LEADS, "Cleo Vane", "2025")
     expect(shown.get_by_role("alert")).to_contain_text("write")
+
+
+def test_the_service_tells_how_it_is(page: Page, workspace: FakeWorkspace) -> None:
+    workspace.parts["model"] = "loading"
+    page.goto("/")
+    page.get_by_text("The service", exact=True).click()
+    figures = page.locator("#figures div")
+    expect(figures.filter(has_text="model")).to_contain_text("loading")
+    expect(figures.filter(has_text="asks that wait")).to_have_text("asks that wait0")
+    expect(figures.filter(has_text="memory")).to_have_text(re.compile(r"memory\d+ MiB"))
 
 
 def test_a_service_that_is_gone_is_said_to_be(
