@@ -8,6 +8,7 @@ very month or year: such an end is vague (dysk.fit).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +31,10 @@ REACH = 0.2
 """A candidate whose score trails the best by more was never rightly chosen (docs/log.md), so it is
 left out before its block is made: that is what a first question about new facts spends its time on.
 """
+_SEARCHED = 8
+"""Slots that are ranked at once for each fact wanted: to compare the codes takes the time, however
+many of them are kept.
+"""
 _SURE = 0.8
 """Mention score from which a name counts as certain."""
 _WORSE_FIT, _WORST_FIT = 0.1, 0.2
@@ -50,6 +55,15 @@ class Candidate:
     def slot(self) -> Slot:
         """(subject, relation)."""
         return self.fact.subject, self.fact.relation
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a Candidate is made of, once it is needed."""
+
+    fact: Fact
+    relation: Relation
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +110,39 @@ def retrieve(
     """The best ``count`` candidates, best first, none more than ``reach`` behind the best.
 
     ``past`` is the past time that the question speaks of in its own words, if any.
-    Slots without a valid fact are skipped, and the search widens until enough are found or the
-    index is spent.
+    Slots without a valid fact are skipped, and the search widens until enough are found, what is
+    left lies out of reach, or the index is spent. A slot out of reach is not even read.
     """
-    found: list[Candidate] = []
-    seen: set[int] = set()
-    width = 2 * count
+    found: list[_Found] = []
+    read: set[int] = set()
+    width = _SEARCHED * count
     while True:
         ranked = rank(query.vector, query.mentions, syncer.index, syncer.slots_of, width)
-        found += _valid(syncer, snapshot, [c for c in ranked if c.slot not in seen], as_of, past)
-        seen.update(c.slot for c in ranked)
-        if len(found) >= count or len(ranked) < width:
-            break
+        left = [each for each in ranked if each.slot not in read]
+        while left and len(found) < count:
+            # The first valid fact of the best slot is the best of all: no other gains on its slot.
+            best = found[0].score if found else left[0].score
+            part = [each for each in left[: 2 * count] if each.score >= best - reach]
+            if not part:
+                break
+            found += _valid(syncer, snapshot, part, as_of, past)
+            found.sort(key=lambda each: -each.score)
+            read.update(each.slot for each in part)
+            left = left[len(part) :]
+        if left or len(found) >= count or len(ranked) < width:
+            return _distinct(found, count, reach)
         width *= 4
+
+
+def _distinct(found: Sequence[_Found], count: int, reach: float) -> list[Candidate]:
+    """The first ``count`` of different wording, put into words no further than that."""
     unique: dict[str, Candidate] = {}
-    for candidate in sorted(found, key=lambda c: -c.score):
-        unique.setdefault(candidate.text, candidate)
-    best = list(unique.values())[:count]
-    return [candidate for candidate in best if candidate.score >= best[0].score - reach]
+    for each in found:
+        if len(unique) == count or each.score < found[0].score - reach:
+            break
+        text = verbalize(each.fact, each.relation)
+        unique.setdefault(text, Candidate(each.fact, text, each.score))
+    return list(unique.values())
 
 
 def _valid(
@@ -122,7 +151,7 @@ def _valid(
     ranked: list[fusion.Candidate],
     as_of: Period,
     past: Period | None,
-) -> list[Candidate]:
+) -> list[_Found]:
     slots = syncer.slots(c.slot for c in ranked)
     score_of = {slot: c.score for slot, c in zip(slots, ranked, strict=True) if slot}
     found = []
@@ -136,11 +165,7 @@ def _valid(
         fits = [fit(fact, as_of, past, happens=happens) for fact in valid]
         ranks = {value: rank for rank, value in enumerate(sorted(set(fits), reverse=True))}
         found += [
-            Candidate(
-                fact,
-                verbalize(fact, relation),
-                score_of[slot] - min(_WORSE_FIT * ranks[value], _WORST_FIT),
-            )
+            _Found(fact, relation, score_of[slot] - min(_WORSE_FIT * ranks[value], _WORST_FIT))
             for fact, value in zip(valid, fits, strict=True)
         ]
     return found

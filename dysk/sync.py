@@ -13,8 +13,8 @@ from __future__ import annotations
 import gc
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -140,7 +140,8 @@ class Syncer:
         with self._lock:
             if self._unindexed:
                 return False
-            frozen = self._frozen()
+            with _without_gc():
+                frozen = self._frozen()
             self._changes_unkept = 0
         # A slot's vector never changes, so it may be copied later; only an erasure takes it away.
         ids = np.fromiter(frozen.slots.values(), np.int64, len(frozen.slots))
@@ -263,13 +264,8 @@ class Syncer:
         loaded = keeper.load()
         if loaded is None:
             return
-        was_enabled = gc.isenabled()
-        gc.disable()  # else it walks over millions of objects that all stay
-        try:
+        with _without_gc():
             self._restore(index, loaded[1])
-        finally:
-            if was_enabled:
-                gc.enable()
         self.watermark = loaded[0]
 
     def _frozen(self) -> Frozen:
@@ -349,6 +345,18 @@ class Syncer:
         for name in gone:
             del self._encoded[name]
         self._unborne.clear()
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Without the garbage collector, which would walk over millions of objects that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _encoded_names(slot: Slot) -> tuple[str, str]:

@@ -52,12 +52,14 @@ def rank(
             if len(named) < _MENTIONED_SLOTS:
                 named.setdefault(slot, mention.score)
     ids, scores = index.search(query[None], n)
-    cosine = {int(i): float(s) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0}
-    unseen = [slot for slot in named if slot not in cosine]
-    cosine.update(zip(unseen, index.score(query, unseen).tolist(), strict=True))
-    candidates = [
-        Candidate(slot, value + MENTION_WEIGHT * named.get(slot, 0.0), value, named.get(slot, 0.0))
-        for slot, value in cosine.items()
-        if np.isfinite(value)  # removed since it was named
-    ]
-    return sorted(candidates, key=lambda c: (-c.score, c.slot))[:n]
+    found, cosines = ids[0], scores[0]
+    unseen = np.setdiff1d(np.fromiter(named, np.int64, len(named)), found)
+    slots = np.concatenate([found, unseen])
+    cosines = np.concatenate([cosines, index.score(query, unseen)])
+    present = np.isfinite(cosines)  # neither padding nor removed since it was named
+    slots, cosines = slots[present], cosines[present].astype(np.float64)
+    mentioned = np.array([named.get(slot, 0.0) for slot in slots.tolist()])
+    fused = cosines + MENTION_WEIGHT * mentioned
+    best = np.lexsort((slots, -fused))[:n]
+    columns = (slots[best], fused[best], cosines[best], mentioned[best])
+    return [Candidate(*row) for row in zip(*(each.tolist() for each in columns), strict=True)]

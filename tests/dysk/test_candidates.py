@@ -194,6 +194,29 @@ def test_candidates_beyond_reach_of_the_best_are_left_out(graph: Graph) -> None:
     assert len(graph.find(reach=0.0)) == 1
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    lands=st.lists(
+        st.tuples(st.sampled_from(["Zembla", "Ruritania", "Borduria"]), st.integers(0, 40)),
+        unique=True,
+        max_size=30,
+    ),
+    ended=st.integers(1, 4),
+    reach=st.sampled_from([0.0, 0.05, REACH, 0.5]),
+)
+def test_what_is_out_of_reach_is_left_out_and_nothing_else_changes(
+    lands: list[tuple[str, int]], ended: int, reach: float
+) -> None:
+    graph = Graph()
+    for place, (name, number) in enumerate(lands):
+        past = () if place % ended else ("1900", "1950")
+        graph.add(f"{name} {number}", "king", f"King {number}", *past)
+    everything = graph.find(count=99)
+    assert len(everything) == sum(1 for place in range(len(lands)) if place % ended)
+    kept = [c for c in everything if c.score >= everything[0].score - reach]
+    assert graph.find(count=99, reach=reach) == kept
+
+
 def test_facts_that_read_alike_are_one_candidate(graph: Graph) -> None:
     graph.add("Zembla", "king", "Charles", source="a", on_conflict="coexist")
     graph.store.apply([Add("Zembla", "king", "Charles", "1936", source="b")])
