@@ -92,6 +92,7 @@ def soak(
     asks: Annotated[float, typer.Option(min=0.01, help="Asks a second.")] = 1.0,
     writes: Annotated[float, typer.Option(min=0.01, help="Single-fact writes a second.")] = 10.0,
     followers: Annotated[int, typer.Option(min=0, help="Followers of the feed.")] = 4,
+    towns: Annotated[int, typer.Option(min=1, help="Towns, each with one of four mayors.")] = 20,
     seed: Annotated[int, typer.Option(help="Invents the facts.")] = 0,
     out: Out = None,
 ) -> None:
@@ -108,6 +109,7 @@ def soak(
                 asks=asks,
                 writes=writes,
                 followers=followers,
+                towns=towns,
                 seed=seed,
                 progress=lambda seconds: bars.update(task, completed=seconds),
             )
@@ -142,15 +144,19 @@ def retrieval(
     count: Annotated[int, typer.Option(min=1_000, help="Facts, at last.")] = 1_000_000,
     encoded: Annotated[int, typer.Option(min=1, help="Subjects that the encoder makes.")] = 6_000,
     asked: Annotated[int, typer.Option(min=2, help="Questions at each size.")] = 200,
-    vectors: Annotated[Path | None, typer.Option(help="File that keeps their vectors.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="File for the growth as SVG.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder to keep the loaded graphs in, or to reuse.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="The growth as a picture; gets the suffixes .png and .svg.")
+    ] = None,
     out: Out = None,
 ) -> None:
     """The coarse stage as a graph grows from 1,000 facts, tenfold each time. On one thread."""
     import torch
 
+    from benchmarks.growth_plot import draw
     from benchmarks.speed import retrieval as retrieving
-    from benchmarks.speed.growth_plot import svg
 
     if len(facts) != len(questions):
         raise BenchmarkError("give as many --questions as --facts: each file has its questions")
@@ -164,18 +170,17 @@ def retrieval(
         task = bars.add_task("starting", total=None)
         steps = list(
             retrieving.measure(
-                Path(folder),
+                data or Path(folder),
                 workspace.encoder(),
                 list(zip(facts, questions, strict=True)),
                 retrieving.sizes_to(count),
                 encoded=encoded,
                 asked=asked,
-                vectors=vectors,
                 progress=lambda stage: bars.update(task, description=stage),
             )
         )
     if plot is not None:
-        plot.write_text(svg(steps), "utf-8")
+        draw(plot, [step.facts for step in steps], retrieving.panels(steps))
     result = {"steps": [asdict(step) for step in steps]}
     _show(retrieving.table(steps), result, out, selected)
 

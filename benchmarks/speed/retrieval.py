@@ -14,7 +14,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import get_context
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.growth_plot import Panel
 from benchmarks.load import normalised
 from benchmarks.schema import BenchmarkError, Question, open_lines, read_questions
 from benchmarks.speed.invented_facts import fact_lines, relation_lines
@@ -60,7 +61,9 @@ class Step:
 
     ``coarse`` is ``encode`` (the question is never cached) + ``names`` + ``facts_ms`` (index and
     store). ``hit`` and ``exact_hit`` are the shares of ``questions`` whose slot is among the 32
-    best, by this index and by comparing every vector. ``bytes`` a fact are of the index in memory.
+    best, by this index and by comparing every vector. ``index_bytes`` a fact are of the index in
+    memory. Writing the file and starting from it are in seconds by the clock and of the processor;
+    ``held_ms`` is the longest that a writer of facts had to wait for the former, by the clock.
     """
 
     facts: int
@@ -76,7 +79,10 @@ class Step:
     index_bytes: float
     file_bytes: float
     keep_s: float
+    keep_cpu_s: float
+    held_ms: float
     cold_start_s: float
+    cold_start_cpu_s: float
 
 
 class StandIns:
@@ -115,14 +121,14 @@ def measure(
     *,
     encoded: int,
     asked: int,
-    vectors: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Step]:
     """Load ``sizes`` facts, one size after another, and measure at each.
 
     ``sets`` are pairs of a fact file and its question file; made-up facts follow them. ``encoded``
-    subjects are encoded, those of questions first; ``vectors`` is a file to keep that in. Raises
-    BenchmarkError where no question can be asked.
+    subjects are encoded, those of questions first. ``folder`` keeps their vectors, and a graph for
+    each size; what an earlier run has loaded there is asked again. Raises BenchmarkError where no
+    question can be asked.
     """
     tell = progress or (lambda _: None)
     records = {
@@ -143,43 +149,75 @@ def measure(
         raise BenchmarkError("no one-hop question is about a fact of its file")
     relations = {spell_out(relation) for _, relation in slot_of.values()}
     tell(f"encoding {len(wanted) + len(relations):,} names")
-    cache = CachedEncoder(encoder, vectors)
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = CachedEncoder(encoder, folder / "vectors.db")
     stand_ins = StandIns(cache, sorted(wanted | relations))
     cache.close()
     # Facts that are asked about come first, so that small graphs can be asked, too.
     asked_about = {fact for question in questions for fact in question.facts}
     ordered = sorted(records, key=lambda name: name not in asked_about)
-    real = (_fact_line(records[name]) for name in ordered)
-    stream = chain(relation_lines(), real, fact_lines(max(sizes)))
-    loaded = 0
-    with SQLiteStore(folder / "graph.db") as store:
-        index = FaissIndex(encoder.dim)
-        syncer = Syncer(store, CachedEncoder(stand_ins), index=index, folder=folder, kept_from=1)
-        for size in sizes:
+    for size in sizes:
+        real = (_fact_line(records[name]) for name in ordered)
+        stream = chain(relation_lines(), islice(chain(real, fact_lines(max(sizes))), size))
+        place = folder / str(size)
+        place.mkdir(exist_ok=True)
+        with SQLiteStore(place / "graph.db") as store:
             tell(f"loading {size:,} facts")
-            jsonl.load(store, islice(stream, size - loaded))
-            loaded = size
+            with store.snapshot() as present:
+                held = present.count()
+            if held not in (0, size):
+                raise BenchmarkError(f"{place} has {held:,} facts of another load: delete it")
+            if not held:
+                jsonl.load(store, stream)
             tell(f"indexing {size:,} facts")
+            index = FaissIndex(encoder.dim)
+            syncer = Syncer(store, CachedEncoder(stand_ins), index=index, folder=place, kept_from=1)
             syncer.catch_up(store.revision)
             index.settle()
             tell(f"asking {size:,} facts")
-            yield _step(folder, store, syncer, encoder, stand_ins, questions, slot_of, asked, size)
-        syncer.close()
+            yield _step(place, store, syncer, encoder, stand_ins, questions, slot_of, asked, size)
+            syncer.close()
 
 
 def table(steps: Sequence[Step]) -> str:
-    """A line a size; milliseconds are p50 / p99."""
+    """A line a size; milliseconds are p50 / p99, seconds by the clock / of the processor."""
     heads = ("facts", "slots", "encode", "names", "index+store", "coarse", "replace")
-    more = ("hit@32", "exact", "bytes/fact", "on disk", "write s", "start s")
+    more = ("hit@32", "exact", "bytes/fact", "on disk", "write s", "held ms", "start s")
     lines = ["  ".join(f"{head:>12s}" for head in heads + more)]
     for step in steps:
         cells = [f"{step.facts:,}", f"{step.slots:,}"]
         for spread in (step.encode, step.names, step.facts_ms, step.coarse, step.replace):
             cells.append(f"{spread.p50:.2f}/{spread.p99:.2f}")
         cells += [f"{step.hit:.3f}", f"{step.exact_hit:.3f}", f"{step.index_bytes:.0f}"]
-        cells += [f"{step.file_bytes:.0f}", f"{step.keep_s:.1f}", f"{step.cold_start_s:.1f}"]
+        cells += [f"{step.file_bytes:.0f}", f"{step.keep_s:.1f}/{step.keep_cpu_s:.1f}"]
+        cells += [f"{step.held_ms:.0f}", f"{step.cold_start_s:.1f}/{step.cold_start_cpu_s:.1f}"]
         lines.append("  ".join(f"{cell:>12s}" for cell in cells))
     return "\n".join(lines) + "\n"
+
+
+def panels(steps: Sequence[Step]) -> list[Panel]:
+    """Times of a question, and sizes, for ``growth_plot.draw``."""
+    times = {
+        "coarse, p99": [step.coarse.p99 for step in steps],
+        "coarse, p50": [step.coarse.p50 for step in steps],
+        "encoder, p50": [step.encode.p50 for step in steps],
+        "index and store, p50": [step.facts_ms.p50 for step in steps],
+        "names, p50": [step.names.p50 for step in steps],
+        "replace a key, p50": [step.replace.p50 for step in steps],
+    }
+    sizes = {
+        "index in memory": [step.index_bytes for step in steps],
+        "index and names on disk": [step.file_bytes for step in steps],
+    }
+    starts = {
+        "start from disk": [step.cold_start_s for step in steps],
+        "write to disk": [step.keep_s for step in steps],
+    }
+    return [
+        Panel("Processor time of a question", "ms", times),
+        Panel("Size", "bytes a fact", sizes),
+        Panel("Start and write", "s, by the clock", starts),
+    ]
 
 
 def _fact_line(record: dict[str, Any]) -> bytes:
@@ -233,15 +271,12 @@ def _step(
     exact_hit = _hits(syncer, exact, queries, golds)
     replaced = _replacing(syncer, exact, [i for _, i in slots])
     del exact
-    began = time.perf_counter()
-    if not syncer.keep():
-        raise BenchmarkError(f"the index cannot be written to {folder}")
-    kept = time.perf_counter() - began
+    keep_s, keep_cpu_s, held_ms = _keeping(syncer, folder)
     grown = _memory_of_index(folder / NAME, stand_ins.dim)
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     started = Syncer(store, CachedEncoder(stand_ins), folder=folder, kept_from=1)
     started.catch_up(store.revision)
-    cold = time.perf_counter() - began
+    cold, cold_cpu = time.perf_counter() - began, time.process_time() - began_cpu
     if len(started.index) != len(syncer.index):
         raise BenchmarkError("the index that was kept has other slots than the one in memory")
     parts = [[1e3 * seconds for seconds in part] for part in zip(*times, strict=True)]
@@ -258,9 +293,31 @@ def _step(
         exact_hit=exact_hit,
         index_bytes=grown / size,
         file_bytes=(folder / NAME).stat().st_size / size,
-        keep_s=kept,
+        keep_s=keep_s,
+        keep_cpu_s=keep_cpu_s,
+        held_ms=held_ms,
         cold_start_s=cold,
+        cold_start_cpu_s=cold_cpu,
     )
+
+
+def _keeping(syncer: Syncer, folder: Path) -> tuple[float, float, float]:
+    """Seconds to write the index by the clock and of the processor, and how many milliseconds the
+    lock was held at most, which an ask takes to bring the index up.
+    """
+    waited = 0.0
+    began, began_cpu = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(1) as pool:
+        keeping = pool.submit(syncer.keep)
+        while not keeping.done():
+            asked = time.perf_counter()
+            with syncer._lock:
+                waited = max(waited, time.perf_counter() - asked)
+            time.sleep(0.002)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+    if not keeping.result():
+        raise BenchmarkError(f"the index cannot be written to {folder}")
+    return seconds, cpu, 1e3 * waited
 
 
 def _hits(syncer: Syncer, index: object, queries: Sequence[Query], golds: Sequence[int]) -> float:
