@@ -99,17 +99,16 @@ class Engine:
             said = Said(UNKNOWN)
             if relevant:
                 try:
-                    with self._model.lock:
-                        said = self._speaker.speak(
-                            question,
-                            mode,
-                            found,
-                            lambda entity: (entity, *snapshot.aliases(entity)),
-                            top_k=top_k,
-                            grounding=grounding,
-                            max_tokens=max_tokens,
-                            watch=watch,
-                        )
+                    said = self._speaker.speak(
+                        question,
+                        mode,
+                        found,
+                        lambda entity: (entity, *snapshot.aliases(entity)),
+                        top_k=top_k,
+                        grounding=grounding,
+                        max_tokens=max_tokens,
+                        watch=watch,
+                    )
                 finally:
                     self._forget_erased(found, since=snapshot.revision)
             evidence = (*said.evidence, *(evidence_of(candidate, None) for candidate in passed))
@@ -126,8 +125,6 @@ class Engine:
                 conflicts=conflicts,
                 usage=said.usage,
             )
-            if grounding == "strict" and relevant and mode != "closed_book":
-                answer = _only_objects(answer, said)
             return replace(answer, timings_ms=watch.report())
 
     def _find(
@@ -247,10 +244,3 @@ def _disagreeing(evidence: tuple[Evidence, ...], snapshot: Snapshot) -> tuple[st
         and parse_interval(other.valid_from, other.valid_to).overlaps(held)
     ]
     return (best.fact_id, *rivals) if rivals else ()
-
-
-def _only_objects(answer: Answer, said: Said) -> Answer:
-    """strict: the object that was spoken and nothing else, or an abstention."""
-    if said.spoken_object is None:
-        return replace(answer, text=UNKNOWN, status="abstained", grounded=False)
-    return replace(answer, text=said.spoken_object)

@@ -26,6 +26,8 @@ from dysk.drafts import continuation
 from dysk.errors import InvalidQuestion, ModelUnavailable
 from dysk.interruption import go_on
 from dysk.models import fingerprint
+from dysk.passes import Passes, Step
+from dysk.trie import Trie
 
 INSTRUCTION = "Use these facts to answer the question.\n"
 _SENTINEL = "\u2042"
@@ -56,7 +58,7 @@ class _Prefix:
 
 
 class LanguageModel:
-    """A causal LM with a fact memory. One forward pass at a time: callers hold ``lock``."""
+    """A causal LM with a fact memory. Thread-safe: those who speak at once share forward passes."""
 
     def __init__(self, folder: Path, *, memory_bytes: int = 512 << 20) -> None:
         try:
@@ -74,9 +76,11 @@ class LanguageModel:
         self.model.requires_grad_(False)
         self.name = folder.name
         self.fingerprint = fingerprint(folder)
-        self.lock = threading.RLock()
         config = self.model.config.get_text_config()
         self.attachment: Attachment = attach(self.model)
+        self.passes = Passes(self.model, self.attachment)
+        # A fast tokenizer refuses to be set up for one text while it reads another.
+        self._tokenizing = threading.Lock()
         self.memory = FactMemory(
             self.encode_blocks,
             layers=config.num_hidden_layers,
@@ -107,7 +111,8 @@ class LanguageModel:
             length = len(ids[order[0]])
             batch = [i for i in order[:_BATCH] if len(ids[i]) == length]
             order = order[len(batch) :]
-            layers = self._encode_batch(torch.tensor([ids[i] for i in batch]))
+            with self.passes.apart():
+                layers = self._encode_batch(torch.tensor([ids[i] for i in batch]))
             for row, i in enumerate(batch):
                 blocks[i] = (
                     torch.stack([keys[row].transpose(0, 1) for keys, _ in layers]),
@@ -159,13 +164,24 @@ class LanguageModel:
         ``span`` is the longest block of the facts that will be scored: the question stands behind
         it.
         """
-        with self.attachment.probing(layers) as probe:
-            self._forward(
-                question_ids,
-                _cache(self._facts_prefix.layers),
-                len(self._facts_prefix.ids) + span,
+        start = len(self._facts_prefix.ids) + span
+        with self.passes.apart(), self.attachment.probing(layers) as probe:
+            self.model(
+                torch.tensor([question_ids]),
+                past_key_values=_cache(self._facts_prefix.layers),
+                position_ids=torch.arange(start, start + len(question_ids))[None],
+                use_cache=True,
             )
         return probe
+
+    @torch.inference_mode()
+    def log_probabilities(self, question_ids: list[int], names: Sequence[str]) -> list[float]:
+        """Of each name as what the answer begins with, no fact being read."""
+        cache = _cache(self._facts_prefix.layers)
+        start = len(self._facts_prefix.ids)
+        with self.passes.speaking():
+            first = self.passes.run(Step(question_ids, cache, start, 1, None))
+            return self._log_probabilities(names, first, cache, start + len(question_ids))
 
     @torch.inference_mode()
     def speak(
@@ -178,15 +194,20 @@ class LanguageModel:
         closed: bool = False,
         opening: str = "",
         drafts: Sequence[list[int]] = (),
+        allowed: Sequence[str] = (),
+        priors: Sequence[float] = (),
         max_tokens: int = 48,
     ) -> Spoken:
-        """Greedy decoding to the end of the sentence or line.
+        """Greedy decoding to the end of the sentence or line, or to one of the ``allowed`` names.
 
         ``reading`` attends to facts (``span`` is their longest block); ``context`` puts facts'
         tokens into the prompt; ``opening`` is what the answer begins with; ``drafts`` are token
         sequences that the answer may repeat: whatever of them the model would have said anyway is
         verified many tokens at a time, and the text is the same without them, but that a
-        full stop inside a name is taken for the end.
+        full stop inside a name is taken for the end. ``allowed`` names are said whole, however long
+        they are, and take neither ``opening`` nor ``drafts``. Given ``priors``, their
+        ``log_probabilities``, it is the name that gains most by what is read; this is for contexts
+        of several facts, not for a ``reading``.
         """
         prefix = self._closed_prefix if closed else self._facts_prefix
         prompt = (
@@ -195,14 +216,15 @@ class LanguageModel:
         cache = _cache(prefix.layers)
         start = len(prefix.ids) + span
         began = time.perf_counter()
-        if reading is None:
-            said, first = self._speak(prompt, cache, start, drafts, max_tokens, None)
-        else:
-            with self.attachment.reading(reading):
+        with self.passes.speaking():
+            if allowed:
+                text, said, first = self._choose(prompt, cache, start, allowed, priors, reading)
+            else:
                 said, first = self._speak(prompt, cache, start, drafts, max_tokens, reading)
+                text = _LIST_MARK.sub("", opening + self._text(said)).strip()
         ended = time.perf_counter()
         return Spoken(
-            text=_LIST_MARK.sub("", opening + self._text(said)).strip(),
+            text=text,
             prompt_tokens=len(prefix.ids) + len(prompt),
             completion_tokens=len(said),
             prefill_ms=(first - began) * 1e3,
@@ -219,7 +241,7 @@ class LanguageModel:
         reading: Reading | None,
     ) -> tuple[list[int], float]:
         """Tokens said, and when the first one was known."""
-        logits = self._forward(prompt, cache, start)
+        logits = self.passes.run(Step(prompt, cache, start, 1, reading))
         token = int(logits[0, -1].argmax())
         first = time.perf_counter()
         if reading is not None:
@@ -233,7 +255,8 @@ class LanguageModel:
             # "Amazon." is no end where the facts go on with "com".
             if not draft and self._is_whole(said):
                 break
-            logits = self._forward([token, *draft], cache, position, keep=1 + len(draft))
+            ids = [token, *draft]
+            logits = self.passes.run(Step(ids, cache, position, len(ids), reading))
             choices = logits[0].argmax(-1).tolist()
             agreed = 0
             while agreed < len(draft) and draft[agreed] == choices[agreed]:
@@ -247,6 +270,53 @@ class LanguageModel:
                 cache.crop(agreed - len(draft))
         return said, first
 
+    def _choose(
+        self,
+        prompt: list[int],
+        cache: DynamicCache,
+        start: int,
+        allowed: Sequence[str],
+        priors: Sequence[float],
+        reading: Reading | None,
+    ) -> tuple[str, list[int], float]:
+        """The name said, its tokens, and when the first one was known."""
+        position = start
+
+        def step(ids: list[int]) -> Tensor:
+            nonlocal position
+            logits = self.passes.run(Step(ids, cache, position, 1, reading))
+            position += len(ids)
+            return logits[0, -1]
+
+        logits = step(prompt)
+        first = time.perf_counter()
+        if reading is not None:
+            reading.watch_position = 0
+        if priors:
+            found = self._log_probabilities(allowed, logits[None, None], cache, position)
+            gains = [after - before for after, before in zip(found, priors, strict=True)]
+            name = allowed[gains.index(max(gains))]
+            return name, self._text_ids(name), first
+        trie = Trie({name: self._text_ids(name) for name in allowed})
+        name, said = trie.choose(logits, step, self._stop)
+        return name, said, first
+
+    def _log_probabilities(
+        self, names: Sequence[str], first: Tensor, cache: DynamicCache, position: int
+    ) -> list[float]:
+        """Of each name behind ``cache``, whose last token gave the logits ``first`` [1, 1, V]."""
+        found = []
+        for name in names:
+            ids = self._text_ids(name)
+            logits = first
+            if ids[1:]:
+                further = Step(ids[:-1], cache, position, len(ids) - 1, None)
+                logits = torch.cat([first, self.passes.run(further)], dim=1)
+                cache.crop(1 - len(ids))
+            of_tokens = logits[0].log_softmax(-1)[range(len(ids)), ids]
+            found.append(float(of_tokens.sum()))
+        return found
+
     def _ends(self, said: list[int], token: int) -> bool:
         """The answer is complete without this token, which would stand next."""
         return token in self._stop or (
@@ -257,30 +327,19 @@ class LanguageModel:
         """A sentence has ended; not after a short word: it may be an abbreviation (St. Louis)."""
         return bool(_SENTENCE_END.search(self._text(said[-8:])))
 
-    def _forward(
-        self, ids: list[int], cache: DynamicCache, position: int, *, keep: int = 1
-    ) -> Tensor:
-        output = self.model(
-            torch.tensor([ids]),
-            past_key_values=cache,
-            position_ids=torch.arange(position, position + len(ids))[None],
-            use_cache=True,
-            logits_to_keep=keep,
-        )
-        logits: Tensor = output.logits
-        return logits
-
     # -- set-up ---------------------------------------------------------------------------------
 
     def _text_ids(self, text: str) -> list[int]:
         """Tokens of what somebody wrote: "<|im_end|>" in a fact is text, and ends nothing."""
-        ids: list[int] = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True
-        ).input_ids
+        with self._tokenizing:
+            ids: list[int] = self.tokenizer(
+                text, add_special_tokens=False, split_special_tokens=True
+            ).input_ids
         return ids
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        with self._tokenizing:
+            ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
 
     def _text(self, ids: list[int]) -> str:
@@ -302,7 +361,7 @@ class LanguageModel:
         ids = self._ids(text)
         cache = DynamicCache()
         if ids:
-            self._forward(ids, cache, 0)
+            self.passes.run(Step(ids, cache, 0, 1, None))
         return _Prefix(ids, _layers(cache))
 
     def _stop_tokens(self) -> frozenset[int]:

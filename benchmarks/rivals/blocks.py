@@ -55,28 +55,27 @@ class AllBlocks:
         if not found:
             return abstention("attention", asked.period.text, watch)
         model = self._models.language
-        with model.lock:
-            with watch.stage("encode"):
-                # Named apart from dysk's own blocks, which an erasure forgets by fact.
-                lease = model.memory.lease([(f"rival/{c.fact.id}", c.text) for c in found])
-            with lease:
-                lengths = model.memory.length[lease.rows]
-                tokens = int(lengths.sum())
-                reading = Reading(
-                    model.memory,
-                    lease.rows[None],
-                    k=len(found),
-                    temperature=1.0,
-                    gate=log(SCALE) - log(tokens) if self._formula == "kblam" else 0.0,
-                )
-                ids = model.question_ids(question.question)
-                spoken = model.speak(
-                    ids,
-                    reading=reading,
-                    span=int(lengths.max()),
-                    drafts=[*(model.draft_ids(c.text) for c in found[:8]), ids],
-                    max_tokens=MAX_TOKENS,
-                )
+        with watch.stage("encode"):
+            # Named apart from dysk's own blocks, which an erasure forgets by fact.
+            lease = model.memory.lease([(f"rival/{c.fact.id}", c.text) for c in found])
+        with lease:
+            lengths = model.memory.length[lease.rows]
+            tokens = int(lengths.sum())
+            reading = Reading(
+                model.memory,
+                lease.rows[None],
+                k=len(found),
+                temperature=1.0,
+                gate=log(SCALE) - log(tokens) if self._formula == "kblam" else 0.0,
+            )
+            ids = model.question_ids(question.question)
+            spoken = model.speak(
+                ids,
+                reading=reading,
+                span=int(lengths.max()),
+                drafts=[*(model.draft_ids(c.text) for c in found[:8]), ids],
+                max_tokens=MAX_TOKENS,
+            )
         watch.add(spoken.prefill_ms, "prefill")
         watch.add(spoken.decode_ms, "decode")
         said = Said(

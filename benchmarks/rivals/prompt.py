@@ -42,17 +42,16 @@ class PromptRag:
             found = self._corpus.find(asked, self._count)
         if not found:
             return abstention("rag", asked.period.text, watch)
-        with self._models.language.lock:
-            said = self._models.speaker.speak(
-                question.question,
-                "rag",
-                found,
-                self._models.names,
-                top_k=self._count,
-                grounding="check",
-                max_tokens=MAX_TOKENS,
-                watch=watch,
-            )
+        said = self._models.speaker.speak(
+            question.question,
+            "rag",
+            found,
+            self._models.names,
+            top_k=self._count,
+            grounding="check",
+            max_tokens=MAX_TOKENS,
+            watch=watch,
+        )
         return answer(said, "rag", asked.period.text, watch)
 
 
@@ -77,17 +76,16 @@ class Oracle:
         asked = self._corpus.read(question)
         gold = self._corpus.known(question.facts)
         mode: Mode = "rag" if gold else "closed_book"
-        with self._models.language.lock:
-            said = self._models.speaker.speak(
-                question.question,
-                mode,
-                gold,
-                self._models.names,
-                top_k=max(1, len(gold)),
-                grounding="check",
-                max_tokens=MAX_TOKENS,
-                watch=watch,
-            )
+        said = self._models.speaker.speak(
+            question.question,
+            mode,
+            gold,
+            self._models.names,
+            top_k=max(1, len(gold)),
+            grounding="check",
+            max_tokens=MAX_TOKENS,
+            watch=watch,
+        )
         return answer(said, mode, asked.period.text, watch)
 
 
@@ -121,17 +119,16 @@ class Ike:
         if not found:
             return abstention("rag", asked.period.text, watch)
         model, fact = self._models.language, found[0]
-        with model.lock:
-            spoken = model.speak(
-                model.question_ids(f"Question: {question.question}\nAnswer:", closed=True),
-                closed=True,
-                context=[
-                    model.draft_ids(self._demonstrations),
-                    model.draft_ids(f"New fact: {fact.text}\n"),
-                ],
-                drafts=[model.draft_ids(fact.text)],
-                max_tokens=MAX_TOKENS,
-            )
+        spoken = model.speak(
+            model.question_ids(f"Question: {question.question}\nAnswer:", closed=True),
+            closed=True,
+            context=[
+                model.draft_ids(self._demonstrations),
+                model.draft_ids(f"New fact: {fact.text}\n"),
+            ],
+            drafts=[model.draft_ids(fact.text)],
+            max_tokens=MAX_TOKENS,
+        )
         watch.add(spoken.prefill_ms, "prefill")
         watch.add(spoken.decode_ms, "decode")
         said = Said(

@@ -1,15 +1,9 @@
 """Facts read inside a frozen model: attach, keep facts as keys and values, choose among them."""
 
-from dysk.attention.attach import (
-    Attachment,
-    Probe,
-    Reading,
-    Reconsidered,
-    SecondLook,
-    Unattachable,
-    attach,
-)
+from dysk.attention.attach import Attachment, Unattachable, attach
+from dysk.attention.knowledge import Probe, Reading, Reconsidered, SecondLook
 from dysk.attention.memory import FactMemory, Lease, MemoryBudgetExceeded, MemoryStats
+from dysk.attention.packed import Pack, Part
 
 __all__ = [
     "Attachment",
@@ -17,6 +11,8 @@ __all__ = [
     "Lease",
     "MemoryBudgetExceeded",
     "MemoryStats",
+    "Pack",
+    "Part",
     "Probe",
     "Reading",
     "Reconsidered",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dysk.attention.attach import Probe
+from dysk.attention.knowledge import Probe
 from dysk.attention.memory import FactMemory
 
 FLOOR = 1e-9

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -61,12 +61,14 @@ class Lease:
     def __init__(self, memory: FactMemory, pinned: Sequence[_Block], rows: list[int]) -> None:
         self._memory = memory
         self._pinned = list(pinned)
+        self._thread = threading.get_ident()
         self.rows = torch.tensor(rows, dtype=torch.int64)
 
     def release(self) -> None:
         """Unpin. Safe to call twice."""
         pinned, self._pinned = self._pinned, []
-        self._memory.unpin(pinned)
+        if pinned:
+            self._memory.take_back(pinned, self._thread)
 
     def __enter__(self) -> Lease:
         return self
@@ -113,38 +115,39 @@ class FactMemory:
         self._free_rows = list(range(rows - 1, -1, -1))
         self._space = _FreeSpace(slots)
         self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
+        self._encoding = threading.Lock()
+        self._holders: Counter[int] = Counter()  # leases of each thread
         self._hits = self._misses = self._evictions = 0
 
     def lease(self, facts: Sequence[tuple[str, str]]) -> Lease:
         """Pin the blocks of ``(fact id, sentence)`` pairs, encoding those that are missing in one
         batch.
 
-        Raises MemoryBudgetExceeded when they cannot all be held at once.
+        Who finds all of them waits for no encoding. Where other threads' leases leave no room, it
+        is waited for. Raises MemoryBudgetExceeded when they cannot all be held at once.
         """
-        with self._lock:
-            missing = list(dict.fromkeys(text for _, text in facts if text not in self._blocks))
-            self._misses += len(missing)
-            self._hits += len(facts) - len(missing)
-            pinned: list[_Block] = []
-            try:
-                pinned += [self._pin(*fact) for fact in facts if fact[1] in self._blocks]
-                fresh = self._encode(missing) if missing else []
-                for sentence, (keys, values) in zip(missing, fresh, strict=True):
-                    self._store(sentence, keys, values)
-                    pinned += [self._pin(*fact) for fact in facts if fact[1] == sentence]
-            except BaseException:
-                self.unpin(pinned)
-                raise
-            rows = [self._blocks[sentence].row for _, sentence in facts]
-            return Lease(self, pinned, rows)
+        fresh: dict[str, tuple[Tensor, Tensor]] = {}
+        while True:
+            fresh |= self._encoded(facts, fresh)
+            with self._room:
+                if not fresh.keys() >= set(self._missing(facts)):
+                    continue  # evicted meanwhile
+                try:
+                    return self._pinned(facts, fresh)
+                except MemoryBudgetExceeded:
+                    # Who waits must not hold what another waits for.
+                    if not self._holders or threading.get_ident() in self._holders:
+                        raise
+                    self._room.wait()
 
-    def unpin(self, blocks: Iterable[_Block]) -> None:
+    def take_back(self, blocks: Sequence[_Block], thread: int) -> None:
         """Undo one pin of each; called by Lease.release."""
-        with self._lock:
-            for block in blocks:
-                block.pins -= 1
-                if block.forgotten and block.pins == 0:
-                    self._free(block)
+        with self._room:
+            self._unpin(blocks)
+            self._holders[thread] -= 1
+            self._holders += Counter()  # drops zeros
+            self._room.notify_all()
 
     def forget(self, fact_ids: Iterable[str]) -> int:
         """Zero and drop every block of these facts, as erasure asks; returns how many there were.
@@ -178,6 +181,46 @@ class FactMemory:
                 misses=self._misses,
                 evictions=self._evictions,
             )
+
+    def _missing(self, facts: Sequence[tuple[str, str]]) -> list[str]:
+        return list(dict.fromkeys(text for _, text in facts if text not in self._blocks))
+
+    def _encoded(
+        self, facts: Sequence[tuple[str, str]], known: Container[str]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """What is missing, by its sentence. What another thread encodes just now is waited for."""
+        if not self._missing(facts):
+            return {}
+        with self._encoding:
+            with self._lock:
+                missing = [text for text in self._missing(facts) if text not in known]
+            fresh = self._encode(missing) if missing else []
+            return dict(zip(missing, fresh, strict=True))
+
+    def _pinned(
+        self, facts: Sequence[tuple[str, str]], fresh: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> Lease:
+        pinned: list[_Block] = []
+        try:
+            missing = self._missing(facts)
+            pinned += [self._pin(*fact) for fact in facts if fact[1] in self._blocks]
+            for sentence in missing:
+                self._store(sentence, *fresh[sentence])
+                self._misses += 1
+                pinned += [self._pin(*fact) for fact in facts if fact[1] == sentence]
+        except BaseException:
+            self._unpin(pinned)
+            raise
+        self._hits += len(facts) - len(missing)
+        if pinned:
+            self._holders[threading.get_ident()] += 1
+        return Lease(self, pinned, [self._blocks[sentence].row for _, sentence in facts])
+
+    def _unpin(self, blocks: Iterable[_Block]) -> None:
+        for block in blocks:
+            block.pins -= 1
+            if block.forgotten and block.pins == 0:
+                self._free(block)
 
     def _pin(self, fact_id: str, sentence: str) -> _Block:
         block = self._blocks[sentence]

@@ -15,12 +15,13 @@ from tokenizers.decoders import ByteLevel as Bytes
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
-from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from dysk.attention import Reading
 from dysk.drafts import LONGEST, continuation
 from dysk.language_model import LanguageModel, Spoken
 from dysk.models import find_language_model
+from dysk.passes import Step
 
 TOKENS = st.lists(st.integers(0, 4), max_size=20)
 SOURCES = st.lists(TOKENS, max_size=4)
@@ -192,17 +193,15 @@ def recite(babbler: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> Recite:
         tokens, asked = babbler.draft_ids(script), babbler.question_ids("?")
         answer_begins: list[int] = []
 
-        def next_in_script(
-            ids: list[int], cache: DynamicCache, position: int, *, keep: int = 1
-        ) -> Tensor:
-            answer_begins.append(position + len(asked))
-            at = position + len(ids) - answer_begins[0]
-            logits = torch.zeros(1, keep, 96)
-            for back in range(keep):
-                logits[0, keep - 1 - back, tokens[min(at - back, len(tokens) - 1)]] = 1
+        def next_in_script(step: Step) -> Tensor:
+            answer_begins.append(step.position + len(asked))
+            at = step.position + len(step.ids) - answer_begins[0]
+            logits = torch.zeros(1, step.keep, 96)
+            for back in range(step.keep):
+                logits[0, step.keep - 1 - back, tokens[min(at - back, len(tokens) - 1)]] = 1
             return logits
 
-        monkeypatch.setattr(babbler, "_forward", next_in_script)
+        monkeypatch.setattr(babbler.passes, "run", next_in_script)
         guesses = [babbler.draft_ids(draft) for draft in drafts]
         return babbler.speak(asked, drafts=guesses, max_tokens=40).text
 

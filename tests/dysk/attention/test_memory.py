@@ -290,3 +290,58 @@ def test_threads_that_lease_at_once_each_read_their_own_facts() -> None:
     assert stats.hits + stats.misses == 4 * 40 * 3
     assert stats.misses == stats.evictions + stats.blocks
     memory.lease(facts(*range(50, 62))).release()  # all twelve blocks: nothing is pinned any more
+
+
+def leased_in_a_thread(memory: FactMemory, *marks: int) -> tuple[threading.Thread, list[int]]:
+    """A thread that leases these facts, and once it has them what it read of them."""
+    marks_read: list[int] = []
+
+    def lease() -> None:
+        with memory.lease(facts(*marks)) as leased:
+            marks_read.extend(int(read(memory, int(row))[0][0, 0, 0, 0]) for row in leased.rows)
+
+    thread = threading.Thread(target=lease, daemon=True)
+    thread.start()
+    return thread, marks_read
+
+
+def test_who_finds_no_room_beside_others_waits_until_they_are_done() -> None:
+    memory = memory_of(8)
+    with memory.lease(facts(1)), memory.lease(facts(2)) as two:
+        thread, marks_read = leased_in_a_thread(memory, 3, 4)
+        two.release()
+        thread.join(0.1)  # room for one only
+        assert thread.is_alive()
+    thread.join(10)
+    assert marks_read == [3, 4]
+
+
+def test_who_needs_more_than_there_is_does_not_wait() -> None:
+    memory = memory_of(8)
+    memory.lease(facts(1)).release()
+    with pytest.raises(MemoryBudgetExceeded):
+        memory.lease(facts(2, 3, 4))
+
+
+def test_facts_at_hand_are_leased_while_others_are_being_encoded() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Encoder):
+        def __call__(self, sentences: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+            if sentences != ["1 x4"]:
+                begun.set()
+                assert go_on.wait(10)
+            return super().__call__(sentences)
+
+    encoder = Slow()
+    memory = memory_of(16, encoder)
+    memory.lease(facts(1)).release()
+    threads = [leased_in_a_thread(memory, 1, 2) for _ in range(2)]
+    assert begun.wait(10)
+    with memory.lease(facts(1)) as lease:
+        assert holds(memory, int(lease.rows[0]), "1 x4")
+    go_on.set()
+    for thread, marks_read in threads:
+        thread.join(10)
+        assert marks_read == [1, 2]
+    assert encoder.calls == [["1 x4"], ["2 x4"]]

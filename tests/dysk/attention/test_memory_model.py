@@ -56,14 +56,15 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule(target=leases, facts=st.lists(FACTS, max_size=CAPACITY + 1), broken=st.booleans())
     def lease(self, facts: list[tuple[str, str]], broken: bool) -> Leased | MultipleResults[Leased]:
         missing = list(dict.fromkeys(text for _, text in facts if text not in self.held))
-        pinned = [self.pin(*fact) for fact in facts if fact[1] in self.held]
-        fits = True
-        for sentence in [] if broken else missing:
-            fits = self.make_room()
-            if not fits:
-                break
-            self.held[sentence] = Held()
-            pinned += [self.pin(*fact) for fact in facts if fact[1] == sentence]
+        pinned, fits = list[Held](), True
+        if not (broken and missing):
+            pinned = [self.pin(*fact) for fact in facts if fact[1] in self.held]
+            for sentence in missing:
+                fits = self.make_room()
+                if not fits:
+                    break
+                self.held[sentence] = Held()
+                pinned += [self.pin(*fact) for fact in facts if fact[1] == sentence]
         self.encoder.calls.clear()
         self.encoder.broken = broken
         failed = bool(broken and missing) or not fits
