@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin/python
 PINS := requirements/constraints.txt
 INSTALL := $(BIN) -m pip install -qq --no-input --disable-pip-version-check --constraint $(PINS)
-DOC_TESTS := tests/test_docs.py tests/dysk/ops/test_docs.py tests/service/test_docs.py
+DOC_TESTS := tests/test_docs.py tests/test_commands.py tests/dysk/ops/test_docs.py tests/service/test_docs.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

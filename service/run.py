@@ -65,8 +65,8 @@ def serve(workspace: Workspace, settings: Settings, *, insecure_public: bool = F
     # uvicorn passes the signal on once it has shut down; both mean the same to us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with workspace, listener:
-        log.info("dysk listens on %s", url_of(listener))
         try:
+            log.info("dysk listens on %s", url_of(listener))
             _Server(config, app.state.service).run(sockets=[listener])
         except KeyboardInterrupt:
             log.info("dysk has stopped")
