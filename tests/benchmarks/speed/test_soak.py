@@ -36,7 +36,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def soaked(url: str) -> soaking.Soaked:
-    return soak(url, minutes=0.05, asks=20, writes=40, followers=2)
+    return soak(url, minutes=0.05, asks=20, writes=40, followers=2, towns=3)
 
 
 def answers_from(monkeypatch: pytest.MonkeyPatch, read: int | None = None) -> None:
@@ -80,7 +80,6 @@ def test_an_answer_from_another_revision_than_it_names_is_wrong(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers_from(monkeypatch, 2)
-    monkeypatch.setattr(soaking, "TOWNS", 2)
     result = soaked(url)
     assert result.wrong_answers > 0
     assert not result.sound
@@ -124,4 +123,4 @@ def test_pace_is_kept_until_it_is_over() -> None:
 
 def test_too_short_a_time_is_refused() -> None:
     with pytest.raises(BenchmarkError, match="at least 1"):
-        soak("http://127.0.0.1:1", minutes=0.001, asks=1, writes=1, followers=0)
+        soak("http://127.0.0.1:1", minutes=0.001, asks=1, writes=1, followers=0, towns=1)
