@@ -17,7 +17,9 @@ from benchmarks.speed.op_rivals import TOKENS, Ask, selected
 
 
 @cache
-def _compiled() -> Callable[..., Any]:
+def _compiled(shape: tuple[int, ...], columns: int, threads: int) -> Callable[..., Any]:
+    """One compiled function for each setting: torch gives up on one that is compiled too often."""
+    torch.compiler.reset()
     return torch.compile(flex_attention, dynamic=False)
 
 
@@ -29,7 +31,8 @@ def flex(ask: Ask) -> Tensor:
     q = ask.q.expand(-1, -1, 2, -1).contiguous() if queries == 1 else ask.q
     chosen = _chosen(ask).expand(-1, -1, q.shape[2], -1)
     mask = _block_mask(chosen, group=q.shape[1] // keys.shape[1])
-    out: Tensor = _compiled()(q, keys, values, block_mask=mask, scale=ask.scale, enable_gqa=True)
+    compiled = _compiled(tuple(q.shape), keys.shape[2], torch.get_num_threads())
+    out: Tensor = compiled(q, keys, values, block_mask=mask, scale=ask.scale, enable_gqa=True)
     return out[:, :, :queries]
 
 

@@ -21,7 +21,7 @@ struct Attention {
   const Queries& queries;
   int64_t dim, stride;   // stride: dim, padded
   float* weights;        // [count, kTileTokens]
-  float* total;          // [count, stride]
+  float* total;          // [count, stride], in the order of pairs
   float top[kQueryBatch], sum_of[kQueryBatch];
 
   Attention(const Queries& queries, int64_t dim, float* scratch)
@@ -36,7 +36,7 @@ struct Attention {
     for (int t = count; t % kLanes; ++t) tile.keys[t] = tile.keys[0];
     for (int t = 0; t < count; t += kLanes) {
       for (int i = t; i < t + kLanes && i < count; ++i) prefetch(tile.values[i], tile.values[i] + dim);
-      products<Element>(queries, tile.keys + t, nullptr, dim, weights + t, kTileTokens);
+      products<Element>(queries, tile.keys + t, nullptr, 0, dim, weights + t, kTileTokens);
     }
     for (int64_t q = 0; q < queries.count; ++q) weigh(q, tile);
     for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce) {
@@ -77,27 +77,24 @@ struct Attention {
 
   template <int count>
   void add_values(int64_t q, const Tile<Element>& tile) {
-    constexpr int kWide = 2;  // vectors of a row at a time
     int64_t d = 0;
-    for (; d + kWide * kLanes <= dim; d += kWide * kLanes) {
-      Vector sum_here[count][kWide];
+    for (; d + 2 * kLanes <= dim; d += 2 * kLanes) {
+      Vector first[count], second[count];
       for (int i = 0; i < count; ++i) {
-        for (int w = 0; w < kWide; ++w) {
-          sum_here[i][w] = load(total + (q + i) * stride + d + w * kLanes);
-        }
+        first[i] = load(total + (q + i) * stride + d);
+        second[i] = load(total + (q + i) * stride + d + kLanes);
       }
       for (int t = 0; t < tile.count; ++t) {
-        Vector value[kWide];
-        for (int w = 0; w < kWide; ++w) value[w] = load(tile.values[t] + d + w * kLanes);
+        const Pair value = load_pair(tile.values[t] + d);
         for (int i = 0; i < count; ++i) {
           const Vector weight = splat(weights[(q + i) * kTileTokens + t]);
-          for (int w = 0; w < kWide; ++w) sum_here[i][w] += weight * value[w];
+          first[i] += weight * value.first;
+          second[i] += weight * value.second;
         }
       }
       for (int i = 0; i < count; ++i) {
-        for (int w = 0; w < kWide; ++w) {
-          store(total + (q + i) * stride + d + w * kLanes, sum_here[i][w]);
-        }
+        store(total + (q + i) * stride + d, first[i]);
+        store(total + (q + i) * stride + d + kLanes, second[i]);
       }
     }
     for (; d < dim; d += kLanes) {
@@ -121,7 +118,11 @@ struct Attention {
       *results.lse[q] = nothing ? -kInfinity : top[q] + __builtin_logf(sum_of[q]);
       const float share = nothing ? 0.f : 1.f / sum_of[q];
       Out* out = static_cast<Out*>(results.out[q]);
-      for (int64_t d = 0; d < dim; ++d) narrow(total[q * stride + d] * share, out + d);
+      float* row = total + q * stride;
+      for (int64_t d = 0; d + 2 * kLanes <= dim; d += 2 * kLanes) {
+        store_pair<Element>(row + d, {load(row + d), load(row + d + kLanes)});
+      }
+      for (int64_t d = 0; d < dim; ++d) narrow(row[d] * share, out + d);
     }
   }
 };

@@ -17,7 +17,7 @@ EligibleRow::EligibleRow(const Candidates& candidates)
     : candidates_(candidates), blocks_(new int64_t[candidates.count]),
       bias_(candidates.prior.data ? new float[candidates.count] : nullptr) {
   if (candidates.count > kFew) {
-    const int bits = std::bit_width(static_cast<uint64_t>(candidates.count)) + 1;
+    const int bits = std::bit_width(static_cast<uint64_t>(candidates.count + candidates.count / 2));
     seen_.reset(new int32_t[int64_t{1} << bits]());
     shift_ = 64 - bits;
   }

@@ -4,6 +4,7 @@
 
 #include "attend.h"
 #include "score.h"
+#include "select.h"
 #include "vector.h"
 
 namespace dysk {

@@ -23,35 +23,43 @@ void prefetch(const Element* begin, const Element* end) {
   }
 }
 
-// out[q · out_stride + key] = query q · key, for `count` queries and kLanes keys. Lanes and
-// accumulators are used the same way for every key, so that equal keys get equal products. The keys
-// at `soon`, if any, are asked for along the way: memory is kept busy throughout.
+// out[q · out_stride + key] = query q · key, for `count` queries and kLanes keys, which begin
+// `offset` behind the pointers. Lanes and accumulators are used the same way for every key, so that
+// equal keys get equal products. The keys at `soon`, if any, are asked for along the way: memory is
+// kept busy throughout.
 template <int count, class Element>
 void products_of(const float* queries, int64_t stride, const Element* const* keys,
-                 const Element* const* soon, int64_t dim, float* out, int64_t out_stride) {
+                 const Element* const* soon, int64_t offset, int64_t dim, float* out,
+                 int64_t out_stride) {
   constexpr int slots = count == 3 ? 4 : count, at_once = kLanes / slots;
   constexpr int64_t line = 64 / sizeof(Element);
-  const int64_t whole = dim / kLanes * kLanes;
+  const int64_t whole = dim / (2 * kLanes) * (2 * kLanes);
   for (int first = 0; first < kLanes; first += at_once) {
     Vector total[kLanes] = {};
-    for (int64_t d = 0; d < whole; d += kLanes) {
+    for (int64_t d = 0; d < whole; d += 2 * kLanes) {
       if (soon && d % line == 0) {
 #pragma GCC unroll 16
-        for (int i = 0; i < at_once; ++i) __builtin_prefetch(soon[first + i] + d, 0, kSecondCache);
+        for (int i = 0; i < at_once; ++i) {
+          __builtin_prefetch(soon[first + i] + offset + d, 0, kSecondCache);
+        }
       }
-      Vector query[count];
-      for (int q = 0; q < count; ++q) query[q] = load(queries + q * stride + d);
+      Pair query[count];
+      for (int q = 0; q < count; ++q) query[q] = load_query_pair<Element>(queries + q * stride + d);
 #pragma GCC unroll 16
       for (int i = 0; i < at_once; ++i) {
-        const Vector key = load(keys[first + i] + d);
-        for (int q = 0; q < count; ++q) total[q * at_once + i] += query[q] * key;
+        const Pair key = load_pair(keys[first + i] + offset + d);
+        for (int q = 0; q < count; ++q) {
+          total[q * at_once + i] += query[q].first * key.first;
+          total[q * at_once + i] += query[q].second * key.second;
+        }
       }
     }
-    if (whole < dim) {
+    for (int64_t d = whole; d < dim; d += kLanes) {
       for (int i = 0; i < at_once; ++i) {
-        const Vector key = load_first(keys[first + i] + whole, dim - whole);
+        const Element* from = keys[first + i] + offset + d;
+        const Vector key = dim - d < kLanes ? load_first(from, dim - d) : load(from);
         for (int q = 0; q < count; ++q) {
-          total[q * at_once + i] += load(queries + q * stride + whole) * key;
+          total[q * at_once + i] += load(queries + q * stride + d) * key;
         }
       }
     }
@@ -65,15 +73,16 @@ void products_of(const float* queries, int64_t stride, const Element* const* key
 
 template <class Element>
 void products(const Queries& queries, const Element* const* keys, const Element* const* soon,
-              int64_t dim, float* out, int64_t out_stride) {
+              int64_t offset, int64_t dim, float* out, int64_t out_stride) {
   for (int64_t q = 0; q < queries.count; q += kQueriesAtOnce, soon = nullptr) {
     const float* data = queries.data + q * queries.stride;
+    const int64_t stride = queries.stride;
     float* to = out + q * out_stride;
     switch (queries.count - q) {
-      case 1: products_of<1>(data, queries.stride, keys, soon, dim, to, out_stride); break;
-      case 2: products_of<2>(data, queries.stride, keys, soon, dim, to, out_stride); break;
-      case 3: products_of<3>(data, queries.stride, keys, soon, dim, to, out_stride); break;
-      default: products_of<4>(data, queries.stride, keys, soon, dim, to, out_stride);
+      case 1: products_of<1>(data, stride, keys, soon, offset, dim, to, out_stride); break;
+      case 2: products_of<2>(data, stride, keys, soon, offset, dim, to, out_stride); break;
+      case 3: products_of<3>(data, stride, keys, soon, offset, dim, to, out_stride); break;
+      default: products_of<4>(data, stride, keys, soon, offset, dim, to, out_stride);
     }
   }
 }

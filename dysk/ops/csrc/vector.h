@@ -77,6 +77,78 @@ inline Vector load_first(const Element* p, int64_t n) {
 
 inline void store(float* p, Vector v) { std::memcpy(p, &v, sizeof v); }
 
+#if defined(__AVX512F__)
+#define LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#else
+#define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#endif
+
+// Lanes of a and b in turn: of their lower halves, of their upper halves.
+inline Vector zip_low(Vector a, Vector b) { return __builtin_shufflevector(a, b, LOW_HALVES); }
+inline Vector zip_high(Vector a, Vector b) { return __builtin_shufflevector(a, b, HIGH_HALVES); }
+
+// Two vectors of neighbouring elements, in the order that is cheapest to widen: as they stand, or,
+// where two of them share a word, first those in its lower half. A query has to follow suit.
+struct Pair {
+  Vector first, second;
+};
+
+template <class Element>
+inline Pair load_pair(const Element* p) {
+  return {load(p), load(p + kLanes)};
+}
+
+template <class Element>
+inline Pair load_query_pair(const float* p) {
+  return {load(p), load(p + kLanes)};
+}
+
+template <class Element>
+inline void store_pair(float* p, Pair pair) {
+  store(p, pair.first);
+  store(p + kLanes, pair.second);
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+template <>
+inline Pair load_pair(const bf16_t* p) {
+  Words words;
+  std::memcpy(&words, p, sizeof words);
+  return {(Vector)(words << 16), (Vector)(words & 0xffff0000u)};
+}
+
+template <>
+inline Pair load_query_pair<bf16_t>(const float* p) {
+  const Vector a = load(p), b = load(p + kLanes);
+  return {__builtin_shufflevector(a, b, EVENS), __builtin_shufflevector(a, b, ODDS)};
+}
+
+template <>
+inline void store_pair<bf16_t>(float* p, Pair pair) {
+  store(p, zip_low(pair.first, pair.second));
+  store(p + kLanes, zip_high(pair.first, pair.second));
+}
+#endif
+
+// v[i][j] becomes v[j][i]: zipping the upper half of the vectors into the lower one moves each bit
+// of a lane's place by one.
+inline void transpose(Vector* v) {
+  for (int round = 1; round < kLanes; round *= 2) {
+    Vector zipped[kLanes];
+    for (int i = 0; i < kLanes / 2; ++i) {
+      zipped[2 * i] = zip_low(v[i], v[i + kLanes / 2]);
+      zipped[2 * i + 1] = zip_high(v[i], v[i + kLanes / 2]);
+    }
+    std::memcpy(v, zipped, sizeof zipped);
+  }
+}
+
 // Round to nearest, ties to even.
 inline void narrow(float x, float* to) { *to = x; }
 
@@ -112,6 +184,20 @@ inline float greatest(Vector v) {
   float x = v[0];
   for (int i = 1; i < kLanes; ++i) x = v[i] > x ? v[i] : x;
   return x;
+}
+
+// Whether any lane of a comparison holds.
+inline bool any(Ints mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask);
+#else
+  int64_t words[kLanes / 2], all = 0;
+  std::memcpy(words, &mask, sizeof mask);
+  for (int64_t word : words) all |= word;
+  return all;
+#endif
 }
 
 inline float sum(Vector v) {

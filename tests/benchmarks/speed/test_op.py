@@ -72,16 +72,16 @@ def test_what_must_be_read_is_counted_once() -> None:
 
 def test_contenders_take_turns_over_the_same_candidates() -> None:
     called: list[tuple[str, int]] = []
-    asks = [ask(9), ask(10)]
+    asks = [ask(9), ask(10), ask(11)]
     contenders = {
         name: lambda put, name=name: called.append((name, put.candidates.shape[1]))
         for name in ("op", "rival")
     }
     times = take_turns(contenders, asks, seconds=0.001)
     assert len(times["op"]) == len(times["rival"]) == (len(called) - 2) / 2 >= 5
-    rounds = called[2:]
-    assert rounds[:6] == [
-        *(("op", 10), ("rival", 10), ("op", 9), ("rival", 9), ("op", 10), ("rival", 10)),
+    first, second = (10, 11, 9, 10), (11, 9, 10, 11)
+    assert called[2:18] == [
+        (name, columns) for turn in (first, second) for name in contenders for columns in turn
     ]
 
 

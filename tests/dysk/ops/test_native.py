@@ -39,13 +39,11 @@ def test_any_mixture_of_types(level: str, query: torch.dtype, arena: torch.dtype
         assert (out.dtype, lse.dtype) == (query, torch.float32)
 
 
-@pytest.mark.parametrize("dim", [1, 7, 8, 15, 16, 17, 31, 64, 72, 80, 128, 200])
+@pytest.mark.parametrize("dim", [1, 7, 8, 15, 16, 17, 31, 64, 72, 80, 128, 200, 264])
 def test_any_head_dim(level: str, dim: int) -> None:
-    for k in (2, 8):
-        case = make_case(2, lengths=(5,) * 8, columns=8, k=k, dim=dim).in_type(
-            torch.float32, torch.bfloat16
-        )
-        assert_computes(case)
+    for k, queries, arena in product((2, 8), (1, 9), (torch.bfloat16, torch.float16)):
+        case = make_case(2, lengths=(5,) * 8, columns=8, k=k, dim=dim, queries=queries)
+        assert_computes(case.in_type(torch.float32, arena))
 
 
 @pytest.mark.parametrize("group", [1, 2, 3, 4, 5, 8, 33])
@@ -61,10 +59,10 @@ def test_blocks_longer_than_a_tile_and_many_of_them(level: str) -> None:
         assert_computes(case.in_type(torch.float32))
 
 
-@pytest.mark.parametrize("columns", [15, 16, 17, 63, 257, 700])
+@pytest.mark.parametrize("columns", [15, 16, 17, 63, 257, 700, 1100])
 def test_long_rows_of_candidates(level: str, columns: int) -> None:
     """Past the tiles of the scoring and past the pieces that threads take."""
-    for k, queries in product((1, 8, columns - 1), (1, 6)):
+    for k, queries in product((1, 8, columns - 1), (1, 6, 9)):
         case = make_case(
             5, batch=1, lengths=(1,) * columns, columns=columns, k=k, dim=8, queries=queries
         )
