@@ -9,7 +9,7 @@ it is another, the pass ends there and begins again with the right facts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +40,8 @@ class MemoryReader:
     """Answers one question from ``found``, best first, whose blocks are ``rows`` i64[1, C].
 
     Facts are read one at a time, at most ``top_k``: a small model that reads two speaks one of
-    them, or a mixture (docs/log.md). ``in_prompt_too`` also puts the fact into the prompt.
+    them, or a mixture (docs/log.md). ``in_prompt_too`` also puts the fact into the prompt. With
+    ``allowed`` nothing but one of these names is said of a fact.
     """
 
     model: LanguageModel
@@ -52,6 +53,7 @@ class MemoryReader:
     max_tokens: int
     in_prompt_too: bool
     watch: Stopwatch
+    allowed: Callable[[Candidate], Sequence[str]] | None = None
 
     def speak(self) -> Iterator[Told]:
         """Answer from the likeliest fact, or the one that the retrieval heads prefer; then from
@@ -119,6 +121,7 @@ class MemoryReader:
             context=[model.fact_ids(text)] if self.in_prompt_too else (),
             opening=opening,
             drafts=[model.draft_ids(text), self.question_ids],
+            allowed=self.allowed(self.found[number]) if self.allowed else (),
             max_tokens=self.max_tokens,
         )
 
