@@ -112,7 +112,8 @@ def test_every_command_in_a_block_is_run_here_or_elsewhere() -> None:
 
 def test_a_backup_is_made_verified_and_restored(tmp_path: Path, shell: dict[str, str]) -> None:
     fact = "dysk --data world.dysk add UK capital London\n"
-    printed = typed(fact + "\n".join(commands("docs/operations.md")), tmp_path, shell)
+    keeping = [line for line in commands("docs/operations.md") if "doctor" not in line]
+    printed = typed(fact + "\n".join(keeping), tmp_path, shell)
     assert "monday" in printed
     assert (tmp_path / "backups" / "2026-11-24" / "backup.json").is_file()
     timeline = typed("dysk --data elsewhere.dysk timeline UK", tmp_path, shell)
@@ -172,6 +173,8 @@ def test_the_command_line_page_is_typed_from_top_to_bottom(
     answers = re.findall(r"The head of government of .* is (.*)\.", printed)
     assert answers[0] == "Rishi Sunak"
     assert json.loads(printed.splitlines()[-1])["revision"] == 3
+    (here,) = [line for line in commands("docs/operations.md") if "world.dysk doctor" in line]
+    assert "fail" not in typed(here, tmp_path, shell)
 
 
 @pytest.mark.models
@@ -208,7 +211,13 @@ def test_what_the_pages_send_to_a_running_service_is_answered(
                 "Sunak|Starmer", typed(f"python - <<'END'\n{told}\nEND", tmp_path, shell)
             )
 
-        for name in ("docs/service.md", "docs/cli.md"):
-            for line in code_lines(name):
-                if line.startswith(f"dysk --url {SERVER}"):
-                    assert "Starmer" in typed(line.replace(SERVER, here), tmp_path, shell)
+        remote = [
+            line.removeprefix("$ ")
+            for name in sorted(HERE)
+            for line in code_lines(name)
+            if line.removeprefix("$ ").startswith(f"dysk --url {SERVER}")
+        ]
+        assert len(remote) == 2
+        for line in remote:
+            wanted = "default: 2 facts" if "doctor" in line else "Starmer"
+            assert wanted in typed(line.replace(SERVER, here), tmp_path, shell), line
