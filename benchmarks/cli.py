@@ -1,4 +1,4 @@
-"""``dysk bench``: run, edits, smoke, report, compare, convert, speed. For the source tree."""
+"""``dysk bench``: run, scale, edits, smoke, report, compare, convert, speed; from a source tree."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from benchmarks.formats.convert import Format
 from benchmarks.formats.convert import convert as convert_file
 from benchmarks.report import markdown, markdown_of_runs
 from benchmarks.results import Results, read_results, summarise_system, write_results
+from benchmarks.scale.cli import scale
 from benchmarks.schema import BenchmarkError, content_sha256, read_questions
 from benchmarks.speed.cli import app as speed
 from benchmarks.systems import DEFAULT_SYSTEMS, choose_systems
@@ -32,6 +33,7 @@ _MOST_WORKERS = 4
 
 app = typer.Typer(help="Measure answers and speed.", no_args_is_help=True, add_completion=False)
 app.add_typer(speed, name="speed")
+app.command()(scale)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 
 from benchmarks.speed.names import invented_words
@@ -29,7 +30,7 @@ def relation_lines() -> Iterator[bytes]:
 def fact_lines(count: int, seed: int = 0) -> Iterator[bytes]:
     """``count`` facts as JSON Lines, the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 (facts, not secrets)
-    words = list(islice(invented_words(seed), _WORDS))
+    words = _words(seed)
     entities = count // _FACTS_TO_AN_ENTITY + 1
 
     def name(number: int) -> str:
@@ -57,6 +58,22 @@ def fact_lines(count: int, seed: int = 0) -> Iterator[bytes]:
             subject += 1
 
     return islice(lives(), count)
+
+
+def is_invented(name: str, seed: int = 0) -> bool:
+    """Whether ``name`` may be an entity of ``fact_lines``: two of its words."""
+    parts = name.split(" ")
+    return len(parts) == 2 and _distinct_words(seed).issuperset(parts)
+
+
+@cache
+def _words(seed: int) -> tuple[str, ...]:
+    return tuple(islice(invented_words(seed), _WORDS))
+
+
+@cache
+def _distinct_words(seed: int) -> frozenset[str]:
+    return frozenset(_words(seed))
 
 
 def _relation(number: int) -> str:
