@@ -34,6 +34,7 @@ from graph.sqlite_connection import (
 from graph.sqlite_feed import commits_between
 from graph.sqlite_folding import Folder
 from graph.sqlite_group import GroupCommit
+from graph.sqlite_presence import Presence
 from graph.sqlite_rows import horizon_of
 from graph.sqlite_scrub import Scrubber, is_unscrubbed
 from graph.sqlite_snapshot import SQLiteSnapshot
@@ -65,7 +66,6 @@ class SQLiteStore:
         self._clock = clock
         self._writing = threading.Lock()
         self._committed = threading.Condition()
-        self._readers = Readers(self._path)
         self._scrubber = Scrubber(self._path, self._writing)
         self._folder = Folder(self._path)
         self._changes = 0
@@ -73,6 +73,8 @@ class SQLiteStore:
         with translated(self._path):
             inspect(self._path)
             self._writer = _open_writer(self._path)
+            self._presence = Presence(self._path)
+            self._readers = Readers(self._path, self._presence)
             self._group = GroupCommit(self._writer, self._writing, self._clean_up)
             with self._writing:
                 self._scrub()
@@ -213,6 +215,7 @@ class SQLiteStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"the store {self._path} is closed; open it again")
+        self._presence.check()
 
 
 def _open_writer(path: Path) -> sqlite3.Connection:

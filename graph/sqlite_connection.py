@@ -13,6 +13,7 @@ from pathlib import Path
 
 from graph.errors import StoreCorrupt, StoreUnavailable
 from graph.migrations import APPLICATION_ID, SCHEMA_VERSION
+from graph.sqlite_presence import Presence
 
 BUSY_SECONDS = 5.0
 """How long to wait for another process that opens or recovers the file."""
@@ -143,8 +144,9 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 class Readers:
     """Connections that only read, lent to one thread at a time and kept for the next."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, presence: Presence) -> None:
         self._path = path
+        self._presence = presence
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -171,6 +173,7 @@ class Readers:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable(f"the store {self._path} is closed; open it again")
+            self._presence.check()
             if self._idle:
                 return self._idle.pop()
         connection = connect(self._path)
