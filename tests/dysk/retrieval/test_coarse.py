@@ -167,6 +167,38 @@ def test_inverted_lists_take_replacements_and_removals() -> None:
     assert index.search(moved, 1)[0][0, 0] == 7
 
 
+@pytest.mark.parametrize("exact_up_to", [499, 5_000])
+def test_a_state_without_some_ids_is_that_of_an_index_without_them(exact_up_to: int) -> None:
+    index, vectors = FaissIndex(64, exact_up_to=exact_up_to), clustered(1_000, 10)
+    index.add(range(1_000), vectors)
+    index.settle()
+    kept = np.arange(0, 1_000, 3)
+    restored = FaissIndex(64, exact_up_to=exact_up_to)
+    restored.restore(index.state().of(kept))
+    index.remove(sorted(set(range(1_000)) - set(kept.tolist())))
+    assert len(restored) == len(kept)
+    queries = clustered(20, 10, seed=4)
+    assert restored.search(queries, 8)[0].tolist() == index.search(queries, 8)[0].tolist()
+
+
+def test_a_state_that_is_taken_during_changes_has_all_that_stays() -> None:
+    index, vectors = FaissIndex(64, exact_up_to=499), clustered(3_000, 10)
+    index.add(range(1_000), vectors[:1_000])
+    index.settle()
+
+    def change() -> None:
+        for begin in range(1_000, 3_000, 50):
+            index.add(range(begin, begin + 50), vectors[begin : begin + 50])
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    states = [index.state().of(np.arange(1_000)) for _ in range(20)]
+    changing.join()
+    index.settle()
+    assert all(sorted(state.ids.tolist()) == list(range(1_000)) for state in states)
+    assert all(state.sizes.sum() == 1_000 for state in states)
+
+
 def test_growing_fourfold_trains_anew_and_loses_nothing() -> None:
     index = FaissIndex(64, exact_up_to=199)
     vectors = clustered(1_700, 20)

@@ -277,6 +277,13 @@ class AgainstRebuilt(RuleBasedStateMachine):
         self.index.remove(entity, name)
         self.known.discard((entity, name))
 
+    @rule(entity=st.sampled_from("abc"), name=st.sampled_from(NAMES))
+    def go_on_with_a_copy(self, entity: str, name: str) -> None:
+        """What is done to the original afterwards is none of the copy's business."""
+        original, self.index = self.index, self.index.copy()
+        original.remove(entity, name)
+        original.add("other", name)
+
     @invariant()
     def answers_agree(self) -> None:
         rebuilt = MentionIndex()
