@@ -37,7 +37,7 @@ class RateLimit:
         """Take a token: 0 when there was one, else the seconds until there will be."""
         now = self._clock()
         tokens, since = self._buckets.pop(caller, (self._most, now))
-        tokens = min(self._most, tokens + (now - since) * self._rate)
+        tokens = min(self._most, tokens + max(0.0, now - since) * self._rate)
         taken = tokens >= 1
         self._buckets[caller] = (tokens - 1 if taken else tokens, now)
         if len(self._buckets) > CALLERS_REMEMBERED:

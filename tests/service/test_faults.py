@@ -1,18 +1,23 @@
-"""The server is killed with -9 under load: its followers miss nothing, its imports are finished."""
+"""What fails around the service: it is killed, its store is lost, its disk full, its models gone."""
 
 from __future__ import annotations
 
 import json
+import resource
 import signal
+import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from dysk.client import Dysk
-from graph.errors import StoreUnavailable
+from dysk.workspace import Workspace
+from graph.neo4j import Neo4jStore
+from service.app import create_app
+from service.settings import Settings
+from tests.graph.neo4j.bolt_server import DATABASE, BoltServer
 from tests.service.facts import FACTS, fact
 from tests.service.fakes import FakeWorkspace
 from tests.service.harness import Http, problem, wait_until
@@ -109,17 +114,90 @@ def test_a_follower_in_python_reconnects_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_lost_is_a_503_and_back_when_it_is_back(
-    http: Http, workspace: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+    http: Http, workspace: FakeWorkspace
 ) -> None:
-    store = workspace.graph().store
+    assert http.post(FACTS, {"facts": [fact("Before")]}).status_code == 201
+    file = workspace.folder("default") / "graph.db"
+    away = file.rename(file.with_name("away.db"))
+    refused = http.post(FACTS, {"facts": [fact("Meanwhile")]})
+    assert "removed or replaced" in problem(refused, 503, "store_unavailable")["detail"]
+    assert refused.headers["retry-after"] == "1"
+    problem(http.get(FACTS), 503, "store_unavailable")
+    assert "removed or replaced" in problem(http.get("/ready"), 503, "not_ready")["parts"]["store"]
+    assert http.get("/health").status_code == 200
+    away.rename(file)
+    assert http.post(FACTS, {"facts": [fact("After")]}).status_code == 201
+    subjects = [each["subject"] for each in http.get(FACTS).json()["facts"]]
+    assert sorted(subjects) == ["After", "Before"]
+    assert http.get("/ready").status_code == 200
 
-    def lost(*_: Any, **__: Any) -> Any:
-        raise StoreUnavailable("the disk is full: make room")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "apply", lost)
-        refused = http.post(FACTS, {"facts": [fact()]})
-        problem(refused, 503, "store_unavailable")
-        assert refused.headers["retry-after"] == "1"
-        assert http.get(FACTS).json()["facts"] == []
-    assert http.post(FACTS, {"facts": [fact()]}).status_code == 201
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+def test_a_full_disk_is_a_503_and_writes_go_on_once_there_is_room(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        write(service.url, 0)
+        # No file of the service may grow by more than some pages: to it the disk is full.
+        log = tmp_path / "graphs" / "default" / "graph.db-wal"
+        room = log.stat().st_size + 100_000
+        unlimited = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (room, -1))
+        many = {"facts": [fact(f"Town {n} " + "x" * 900) for n in range(500)]}
+        refused = httpx.post(service.url + FACTS, json=many, timeout=60)
+        assert "full" in problem(refused, 503, "store_unavailable")["detail"]
+        assert len(httpx.get(service.url + FACTS).json()["facts"]) == 1
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        assert httpx.post(service.url + FACTS, json=many, timeout=60).status_code == 201
+        assert httpx.get(service.url + "/v1/graphs/default").json()["facts"] == 501
+
+
+def test_without_model_files_facts_are_taken_and_ready_says_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    missing = tmp_path / "no" / "model"
+    with (
+        Workspace(tmp_path / "data", model=str(missing), encoder=str(missing)) as workspace,
+        Http(create_app(workspace, Settings(data=workspace.path))) as http,
+    ):
+        assert http.post(FACTS, {"facts": [fact()]}).status_code == 201
+        assert len(http.get(FACTS).json()["facts"]) == 1
+        wait_until(lambda: "loading" not in http.get("/ready").json()["parts"].values())
+        parts = problem(http.get("/ready"), 503, "not_ready")["parts"]
+        assert parts["store"] == "ok"
+        assert str(missing) in parts["encoder"]
+        asked = http.post("/v1/graphs/default/ask", {"question": "Who leads Norland?"})
+        problem(asked, 503, "model_unavailable")
+        assert http.get("/health").status_code == 200
+
+
+@pytest.mark.slow
+def test_a_graph_server_that_is_killed_and_started_again_is_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = BoltServer(tmp_path / "bolt")
+    server.start()
+    monkeypatch.setenv("NEO4J_USER", server.user)
+    monkeypatch.setenv("NEO4J_PASSWORD", server.password)
+    monkeypatch.setenv("NEO4J_DATABASE", DATABASE)
+    missing = str(tmp_path / "no" / "model")
+    try:
+        with (
+            Workspace(
+                tmp_path / "data", model=missing, encoder=missing, graph_url=server.uri
+            ) as workspace,
+            Http(create_app(workspace, Settings(data=workspace.path))) as http,
+        ):
+            assert http.post(FACTS, {"facts": [fact("Before")]}).status_code == 201
+            store = workspace.graph().store
+            assert isinstance(store, Neo4jStore)
+            monkeypatch.setattr(store._connection, "_patience", 0.5)
+            server.kill()
+            problem(http.post(FACTS, {"facts": [fact("Meanwhile")]}), 503, "store_unavailable")
+            assert problem(http.get("/ready"), 503, "not_ready")["parts"]["store"] != "ok"
+            assert http.get("/health").status_code == 200
+            server.start()
+            assert http.post(FACTS, {"facts": [fact("After")]}).status_code == 201
+            subjects = [each["subject"] for each in http.get(FACTS).json()["facts"]]
+            assert sorted(subjects) == ["After", "Before"]
+            revisions = [each["revision"] for each in http.get(CHANGES).json()["commits"]]
+            assert revisions == [1, 2]
+    finally:
+        server.stop()
