@@ -1,4 +1,4 @@
-"""What fails around the service: it is killed, its store is lost, its disk full, its models gone."""
+"""What fails around the service: it is killed, its store is lost, its disk full, no model there."""
 
 from __future__ import annotations
 
