@@ -86,13 +86,17 @@ _ALL: tuple[Contestant, ...] = (
     *ENTRIES,
 )
 SYSTEMS = {system.name: system for system in _ALL}
-_GROUPS = {"rag": ("rag1", "rag8"), "rivals": tuple(entry.name for entry in ENTRIES)}
+_GROUPS = {
+    "rag": ("rag1", "rag8"),
+    "rivals": tuple(entry.name for entry in ENTRIES if not entry.is_taught),
+    "taught": tuple(entry.name for entry in ENTRIES if entry.is_taught),
+}
 DEFAULT_SYSTEMS = "closed_book,rag,attention,hybrid"
 
 
 def choose_systems(names: str) -> list[Contestant]:
     """Systems by comma-separated names, each once; ``rag`` is ``rag1`` and ``rag8``, ``rivals``
-    all that are not dysk's own.
+    all that read and are not dysk's own, ``taught`` those that learn facts.
 
     Raises BenchmarkError for an unknown name or none.
     """

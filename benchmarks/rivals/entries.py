@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.rivals.protocol import Models, Rival
     from benchmarks.systems import Asker
 
-Kind = Literal["rag", "oracle", "ike", "kblam", "kv_reuse"]
+Kind = Literal["rag", "oracle", "ike", "kblam", "kv_reuse", "lora", "rome", "grace"]
 Ranking = Literal["bm25", "dense", "fused"]
 COUNTS = (1, 8, 32)
 
@@ -29,7 +29,14 @@ class Entry:
     @property
     def mode(self) -> Mode:
         """The mode of dysk's that it stands beside."""
+        if self.is_taught:
+            return "closed_book"
         return "attention" if self.kind in ("kblam", "kv_reuse") else "rag"
+
+    @property
+    def is_taught(self) -> bool:
+        """It keeps facts in weights or layers, and reads none when it is asked."""
+        return self.kind in ("lora", "rome", "grace")
 
     def ask(self, graph: Asker, question: Question, revision: int) -> Answer:
         """Ask the rival that was told the facts of this graph. Raises TypeError for a graph that
@@ -54,11 +61,16 @@ ENTRIES = (
     Entry("kblam", "kblam", facts=None),
     Entry("kv_reuse8", "kv_reuse", facts=8),
     Entry("kv_reuse32", "kv_reuse", facts=32),
+    Entry("lora", "lora"),
+    Entry("rome", "rome"),
+    Entry("grace", "grace"),
 )
 
 
 def build(entry: Entry, models: Models) -> Rival:
-    """The rival, knowing nothing yet."""
+    """The rival, knowing nothing yet. Raises BenchmarkError where it lacks a package."""
+    if entry.is_taught:
+        return _taught(entry, models)
     from benchmarks.rivals.blocks import AllBlocks
     from benchmarks.rivals.bm25 import BM25
     from benchmarks.rivals.dense import Dense, Fused, Ranker
@@ -77,3 +89,20 @@ def build(entry: Entry, models: Models) -> Rival:
     if entry.kind == "ike":
         return Ike(models, ranker())
     return AllBlocks(models, ranker(), entry.facts, "kblam" if entry.kind == "kblam" else "reuse")
+
+
+def _taught(entry: Entry, models: Models) -> Rival:
+    from benchmarks.rivals.grace import Grace
+    from benchmarks.rivals.lora import Lora
+    from benchmarks.rivals.rome import Rome
+    from benchmarks.rivals.teaching import Learner, Taught, TeachableModel
+
+    model = TeachableModel.copy_of(models.language)
+    learner: Learner
+    if entry.kind == "lora":
+        learner = Lora(model)
+    elif entry.kind == "rome":
+        learner = Rome(model)
+    else:
+        learner = Grace(model)
+    return Taught(models, learner)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from benchmarks.rivals.protocol import Models
+from benchmarks.rivals.teaching import TeachableModel
 from dysk.attention import FactMemory
 from dysk.language_model import LanguageModel
 from dysk.retrieval.encoder import HashEncoder
@@ -30,3 +31,14 @@ def models(small_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> Itera
         wording=lambda fact: verbalize(fact, Relation(fact.relation)),
         names=lambda entity: (entity,),
     )
+
+
+@pytest.fixture
+def teachable(small_model: LanguageModel) -> TeachableModel:
+    return TeachableModel.copy_of(small_model)
+
+
+@pytest.fixture(scope="session")
+def untaught(small_model: LanguageModel) -> TeachableModel:
+    """For tests that teach it nothing."""
+    return TeachableModel.copy_of(small_model)

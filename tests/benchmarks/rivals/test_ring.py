@@ -38,12 +38,16 @@ def ring(workspace: Workspace) -> Ring:
     return Ring(graph, workspace)
 
 
-def test_every_system_answers_in_one_run(ring: Ring, tmp_path: Path) -> None:
+def test_every_system_answers_in_one_run(
+    ring: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft")
+    monkeypatch.setattr("benchmarks.rivals.rome._TOKENS", 1024)
     receipt = ring.apply([Add("Norland", "king", "Ada", "2020", id="new")])
     systems = list(SYSTEMS.values())
     samples = run(ring, [WHO], systems, revision=receipt.revision, folder=tmp_path)
     assert [(name, s[0].error) for name, s in samples.items() if s[0].error] == []
-    silent = ("closed_book", "rag1_strict", "attention_strict")
+    silent = ("closed_book", "rag1_strict", "attention_strict", "lora", "rome", "grace")
     reading = [name for name in samples if name not in silent]
     assert all(samples[name][0].hit_at_1 for name in reading)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import log
 
 import pytest
+import torch
 
 from benchmarks.rivals.blocks import SCALE
 from benchmarks.rivals.entries import ENTRIES, Entry, build
@@ -19,14 +20,16 @@ OTHER = Fact("f3", "Estmark", "queen", "Eve")
 WHO = Question("q1", "Who is the king of Norland?", ("Ada",), facts=("f2",))
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 BLOCKS = [entry for entry in ENTRIES if entry.kind in ("kblam", "kv_reuse")]
-FINDING = [entry for entry in ENTRIES if entry.kind != "oracle"]
+READING = [entry for entry in ENTRIES if not entry.is_taught]
+FINDING = [entry for entry in READING if entry.kind != "oracle"]
+TAUGHT = [entry for entry in ENTRIES if entry.is_taught]
 
 
 def named(entry: Entry) -> str:
     return entry.name
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=named)
+@pytest.mark.parametrize("entry", READING, ids=named)
 def test_every_rival_learns_answers_and_shows_what_it_read(entry: Entry, models: Models) -> None:
     rival = build(entry, models)
     for fact in (OLD, NEW, OTHER):
@@ -39,7 +42,7 @@ def test_every_rival_learns_answers_and_shows_what_it_read(entry: Entry, models:
     assert answer.timings_ms["total"] > 0
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=named)
+@pytest.mark.parametrize("entry", READING, ids=named)
 def test_no_rival_reads_what_no_longer_holds_unless_asked_about_then(
     entry: Entry, models: Models
 ) -> None:
@@ -105,6 +108,19 @@ def test_blocks_are_read_all_at_once_at_the_temperature_of_text(
     assert answer.usage.knowledge_tokens == tokens
     shift = log(SCALE) - log(tokens) if entry.kind == "kblam" else 0
     assert reading.gate == pytest.approx(shift)
+
+
+@pytest.mark.parametrize("entry", TAUGHT, ids=named)
+def test_who_is_taught_answers_without_reading_and_leaves_the_shared_model_as_it_was(
+    entry: Entry, models: Models
+) -> None:
+    before = [each.clone() for each in models.language.model.parameters()]
+    rival = build(entry, models)
+    rival.update(NEW)
+    answer = rival.ask(WHO)
+    assert (answer.status, answer.mode, answer.evidence) == ("answered", entry.mode, ())
+    after = models.language.model.parameters()
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
 def test_demonstrations_are_the_same_each_time_and_of_all_three_kinds() -> None:
