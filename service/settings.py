@@ -39,9 +39,9 @@ class Settings(BaseSettings):
         description="Largest request body; 1000 facts of 8 KiB each fit the default.",
     )
     concurrent_asks: int = Field(
-        default=1,
+        default=16,
         ge=1,
-        description="Asks that run at once. They share one model, so more rarely helps.",
+        description="Asks that run at once; they share the forward passes of one model.",
     )
     max_waiting_asks: int = Field(
         default=64, ge=0, description="Asks that may wait for their turn; the next ones get 503."

@@ -1,4 +1,4 @@
-"""``dysk bench speed``: ttft, write, soak, store and op."""
+"""``dysk bench speed``: ttft, write, load, soak, store and op."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.schema import BenchmarkError
+from benchmarks.speed import load as loading
 from benchmarks.speed import soak as soaking
 from benchmarks.speed import store as storing
 from benchmarks.speed import ttft as first_token
@@ -82,6 +83,37 @@ def write(
             result = writing.measure(client, count, progress=lambda: bars.advance(task))
     _show(writing.table(result), asdict(result), out, selected)
     if not result.answered:
+        raise typer.Exit(1)
+
+
+@app.command()
+def load(
+    context: typer.Context,
+    askers: Annotated[int, typer.Option(min=1, help="Who ask at once.")] = 32,
+    asks: Annotated[int, typer.Option(min=1, help="Questions, each asked alone first.")] = 96,
+    writes: Annotated[float, typer.Option(min=1, help="Single-fact writes a second.")] = 200,
+    seconds: Annotated[float, typer.Option(min=1, help="How long they are written.")] = 30,
+    seed: Annotated[int, typer.Option(help="Invents the facts.")] = 0,
+    out: Out = None,
+) -> None:
+    """Askers one by one, then at once, then beside writes at a fixed rate; exits 1 where any of
+    them failed, or an answer was another at once.
+    """
+    selected = settings.of(context)
+    with tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder, _progress() as bars:
+        task = bars.add_task("starting", total=None)
+        with writing.served(Path(folder), _model_options(selected)) as client:
+            result = loading.measure(
+                str(client.base_url),
+                askers=askers,
+                asks=asks,
+                writes=writes,
+                seconds=seconds,
+                seed=seed,
+                progress=lambda stage: bars.update(task, description=stage),
+            )
+    _show(loading.table(result), asdict(result), out, selected)
+    if not result.sound:
         raise typer.Exit(1)
 
 

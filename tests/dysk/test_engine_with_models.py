@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from dysk import Dysk, Workspace
+from dysk.answer import Mode
 from dysk.engine import UNKNOWN
 from dysk.grounding import speaks
 from graph import parse_date
@@ -64,6 +66,28 @@ def test_promise_2_words_and_evidence_are_of_one_revision_under_writes(world: Dy
             (held,) = snapshot.slots([("Sornhaven", "mayor")], parse_date(answer.as_of)).values()
         assert [e.object for e in answer.evidence] == [held[0].object]
         assert speaks(answer.text, held[0].object)
+
+
+def test_asks_at_once_say_what_each_says_alone(world: Dysk) -> None:
+    asked: list[tuple[str, Mode]] = [
+        ("What is the capital of Kazakhstan?", "attention"),
+        ("What was the capital of Kazakhstan in 2020?", "attention"),
+        ("Who is the head of government of the United Kingdom?", "hybrid"),
+        ("What is the tallest building in the world?", "rag"),
+        ("Who was Chancellor of Germany in 2010?", "attention"),
+        ("What is the capital of France?", "closed_book"),
+    ]
+
+    def ask(question: str, mode: Mode) -> tuple[str, list[float | None]]:
+        answer = world.ask(question, mode=mode)
+        return answer.text, [e.attention for e in answer.evidence]
+
+    alone = [ask(*one) for one in asked]
+    with ThreadPoolExecutor(12) as pool:
+        together = list(pool.map(lambda one: ask(*one), asked * 2))
+    for (text, shares), (expected, expected_shares) in zip(together, alone * 2, strict=True):
+        assert text == expected
+        assert shares == pytest.approx(expected_shares, abs=1e-3)
 
 
 def test_promise_3_asks_leave_the_logits_bit_identical(world: Dysk, real_models: Workspace) -> None:

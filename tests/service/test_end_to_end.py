@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -61,6 +62,23 @@ def test_orders_inside_a_fact_change_no_other_answer(http: Http) -> None:
     assert after["answer"] == before["answer"]
     strict = ask(http, question, grounding="strict")
     assert strict["answer"] == "Cleo Marsh"
+
+
+def test_many_who_ask_at_once_get_the_answers_of_one_who_asks_alone(http: Http) -> None:
+    facts = [
+        {"subject": f"Port {name}", "relation": relation, "object": f"{name} {other}"}
+        for name in ("Ostrava", "Kelm", "Brunholt", "Tiss")
+        for relation, other in (("harbour master", "Vane"), ("founder", "Orlow"))
+    ]
+    assert http.post(f"{GRAPH}/facts", {"facts": facts}).status_code == 201
+    questions = [f"Who is the {fact['relation']} of {fact['subject']}?" for fact in facts]
+
+    def answer_to(question: str) -> str:
+        return str(ask(http, question)["answer"])
+
+    alone = [answer_to(question) for question in questions]
+    with ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(answer_to, questions * 4)) == alone * 4
 
 
 def test_a_warm_workspace_is_ready(http: Http) -> None:
