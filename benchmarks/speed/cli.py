@@ -1,4 +1,4 @@
-"""``dysk bench speed``: ttft, write, load, soak, store and op."""
+"""``dysk bench speed``: how fast are asks, writes, the store, retrieval and the operator?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WORLD = Path(__file__).parents[2] / "examples" / "world.jsonl"
 
 app = typer.Typer(
-    help="Time the first token, the write, the store, retrieval and the operator.",
+    help="Time the first token, a pass, the write, the store, retrieval and the operator.",
     no_args_is_help=True,
 )
 Out = Annotated[Path | None, typer.Option(help="File for the result as JSON.")]
@@ -255,6 +255,41 @@ def op(
             progress=lambda: bars.advance(task),
         )
     _show(table(result), asdict(result), out, settings.of(context))
+
+
+@app.command()
+def step(
+    context: typer.Context,
+    candidates: Annotated[int, typer.Option(min=9, help="Facts to choose from.")] = 64,
+    tokens: Annotated[int, typer.Option(min=2, help="Of the question.")] = 32,
+    rounds: Annotated[int, typer.Option(min=2, help="Passes of each kind.")] = 60,
+    out: Out = None,
+) -> None:
+    """A pass of the model that reads facts, against the same pass of the bare model."""
+    from transformers import AutoModelForCausalLM
+
+    from benchmarks.speed import step as stepping
+    from dysk.models import find_language_model
+
+    selected = settings.of(context)
+    with (
+        tempfile.TemporaryDirectory(prefix="dysk-bench-") as folder,
+        selected.workspace(Path(folder)) as workspace,
+        _progress() as bars,
+    ):
+        task = bars.add_task("rounds", total=rounds + 1)
+        bare = AutoModelForCausalLM.from_pretrained(
+            find_language_model(selected.model), dtype="float32", local_files_only=True
+        )
+        result = stepping.measure(
+            bare,
+            workspace.model(),
+            [f"Fact {number} is known of place {number}." for number in range(candidates)],
+            tokens=tokens,
+            rounds=rounds,
+            progress=lambda: bars.advance(task),
+        )
+    _show(stepping.table(result), asdict(result), out, selected)
 
 
 def _far_reaching(graph: Dysk, workspace: Workspace) -> Engine:
