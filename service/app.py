@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from dysk.errors import DyskError
 from dysk.workspace import Workspace
-from service import errors
+from service import errors, tracing
 from service.dependencies import Service
 from service.gate import Gate
 from service.jobs import Jobs
@@ -71,6 +71,7 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
         KeyRing(workspace.path),
         Jobs(workspace, max_waiting=settings.max_waiting_jobs),
         Metrics(workspace, lambda: lanes.waiting_asks),
+        tracing.from_environment(),
     )
 
     @asynccontextmanager
@@ -85,6 +86,8 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
             watching.cancel_scope.cancel()
         await run_sync(service.jobs.stop, JOB_GRACE_SECONDS)
         warming.join(WARM_GRACE_SECONDS)
+        if service.traces is not None:
+            await run_sync(service.traces.close)
 
     app = FastAPI(
         title="dysk",
@@ -117,6 +120,8 @@ def create_app(workspace: Workspace, settings: Settings) -> FastAPI:
     )
     app.add_middleware(Head)
     app.add_middleware(RequestLog, requests=service.metrics.request)
+    if service.traces is not None:
+        app.add_middleware(tracing.Traced, traces=service.traces)
     return app
 
 

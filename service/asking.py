@@ -37,6 +37,8 @@ async def answer(
         service.metrics.abandoned()
         raise
     service.metrics.answered(found)
+    if service.traces is not None:
+        service.traces.answered(found)
     return found
 
 

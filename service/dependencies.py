@@ -15,6 +15,7 @@ from service.jobs import Jobs
 from service.keys import Caller, KeyRing
 from service.lanes import Lanes
 from service.metrics import Metrics
+from service.tracing import Traces
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
@@ -23,13 +24,15 @@ _REVISION = re.compile(r"\d{1,18}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts that one process serves with. ``stopping`` tells endless streams to end."""
+    """The parts that one process serves with. ``stopping`` tells endless streams to end, ``traces``
+    is None unless OpenTelemetry is wanted."""
 
     workspace: Workspace
     lanes: Lanes
     keys: KeyRing
     jobs: Jobs
     metrics: Metrics
+    traces: Traces | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
 

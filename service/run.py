@@ -22,6 +22,10 @@ log = logging.getLogger("dysk.service")
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than clients and proxies keep theirs (httpx 5, nginx
+60), so that it is they who close it, and no request meets a connection that is just closed.
+"""
 GRACE_SECONDS = 30
 """How long requests in progress may take once the service is told to stop."""
 
@@ -60,6 +64,7 @@ def serve(workspace: Workspace, settings: Settings, *, insecure_public: bool = F
         access_log=False,  # the middleware writes one line for each request, with its id
         log_config=None,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     # uvicorn passes the signal on once it has shut down; both mean the same to us.

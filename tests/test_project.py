@@ -106,7 +106,7 @@ class TestPins:
         declared = [*PROJECT["project"]["dependencies"], *build, *dev, "pip"]
         names = {re.split(r"[<>=!~\[]", line)[0] for line in declared}
         assert names - set(PINS) == set()
-        exact = r"\d+(\.\d+)+(\.post\d+)?"
+        exact = r"\d+(\.\d+)+(\.post\d+|b\d+)?"
         assert all(re.fullmatch(exact, version) for version in PINS.values())
 
     def test_building_needs_no_torch(self) -> None:
