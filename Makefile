@@ -11,7 +11,7 @@ DOC_TESTS := tests/test_docs.py tests/test_commands.py tests/dysk/ops/test_docs.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check lint fmt docs bench bench-smoke clean
+.PHONY: help run test check lint fmt docs audit bench bench-smoke clean
 
 # Threads that spin while they wait cost most of the time beside a busy neighbour, and little is lost
 # by not spinning. Measurements are left as they are.
@@ -40,6 +40,10 @@ fmt: $(VENV)/.dev ## put the code into shape
 
 docs: $(VENV)/.dev ## try what the pages promise: links, commands, examples
 	$(BIN) -m pytest $(DOC_TESTS)
+
+audit: $(VENV)/.dev ## is a vulnerability known of any pinned package?
+	@$(INSTALL) --requirement requirements/audit.txt
+	@$(BIN) -m tests.audit
 
 bench: $(VENV)/.run ## score answers: FACTS=… QUESTIONS=… OUT=… [LIMIT=…] [SEED=…]
 	@test -n "$(FACTS)" && test -n "$(QUESTIONS)" && test -n "$(OUT)" || { echo \
