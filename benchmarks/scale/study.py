@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from benchmarks.scale.crowd import CrowdEncoder, lines_of
 from benchmarks.schema import BenchmarkError, Question, Sample, open_lines
 from benchmarks.speed.names import invented_words
 from benchmarks.systems import choose_systems
+from dysk.answer import Answer
 from dysk.engine import Engine, search
 from dysk.retrieval.coarse import FaissIndex
 from dysk.retrieval.encoder import CachedEncoder, TextEncoder
@@ -49,7 +51,10 @@ class Job:
 class Step:
     """The study at one size. Times are by the clock.
 
-    ``stages_ms`` are those of an ask in mode attention (``timings_ms``) with the total among them.
+    ``load_s`` is None, and ``index_s`` the start from disk, where an earlier run has loaded the
+    graph. ``stages_ms`` are those of an ask in mode attention (``timings_ms``), the total among
+    them; ``ask_cpu_ms`` is the processor time of the same asks, and ``search_cpu_ms`` that of their
+    search alone, from the question to 32 facts, which a busy neighbour lengthens less.
     ``visible_ms`` is from the write of a fact until a search finds it first. ``coarse_hit`` is the
     share of questions with a gold fact among the 32 that the coarse stage ranks first, and
     ``systems`` has a summary of each. ``rss_mb`` is the process with models and graph,
@@ -58,9 +63,11 @@ class Step:
 
     facts: int
     slots: int
-    load_s: float
+    load_s: float | None
     index_s: float
     stages_ms: dict[str, Percentiles]
+    ask_cpu_ms: Percentiles
+    search_cpu_ms: Percentiles
     visible_ms: Percentiles
     coarse_hit: float
     systems: dict[str, SystemResult]
@@ -87,30 +94,34 @@ def measure(job: Job) -> Step:
         crowd = CrowdEncoder(real, _subjects(job.facts))
         rss_models = _resident_mb()
         began = time.perf_counter()
-        _load(store, job, place)
-        load_s, began = time.perf_counter() - began, time.perf_counter()
+        is_new = _load(store, job, place)
+        loaded = time.perf_counter()
         index = FaissIndex(encoder.dim)
         syncer = Syncer(store, CachedEncoder(crowd), index=index, folder=place)
         syncer.catch_up(store.revision)
         index.settle()
-        index_s = time.perf_counter() - began
+        indexed = time.perf_counter()
         engine = Engine(
             store, syncer, encoder, workspace.model(), workspace.heads(), graph=str(job.size)
         )
+        asker = _Clocked(engine)
         samples = run(
-            engine,
+            asker,
             job.questions,
             choose_systems(",".join(job.systems)),
             revision=store.revision,
             folder=out,
         )
+        coarse_hit, search_cpu_ms = _searched(store, syncer, encoder, job.questions)
         step = Step(
             facts=job.size,
             slots=len(index),
-            load_s=load_s,
-            index_s=index_s,
+            load_s=loaded - began if is_new else None,
+            index_s=indexed - loaded,
             stages_ms=_stages(samples["attention"]),
-            coarse_hit=_coarse_hit(store, syncer, encoder, job.questions),
+            ask_cpu_ms=_spread(asker.cpu_ms[1:]),  # the first one warmed up
+            search_cpu_ms=search_cpu_ms,
+            coarse_hit=coarse_hit,
             systems={name: summarise_system(of_system) for name, of_system in samples.items()},
             rss_models_mb=rss_models,
             rss_mb=_resident_mb(),
@@ -122,13 +133,15 @@ def measure(job: Job) -> Step:
     return step
 
 
-def _load(store: SQLiteStore, job: Job, place: Path) -> None:
+def _load(store: SQLiteStore, job: Job, place: Path) -> bool:
+    """Load the facts; False where they are there."""
     with store.snapshot() as snapshot:
         held = snapshot.count()
     if not held:
         jsonl.load(store, lines_of(job.size, job.facts, job.questions, job.distractors))
     elif held != job.size:
         raise BenchmarkError(f"{place} has {held:,} facts of another load: delete it")
+    return not held
 
 
 def _subjects(facts: Path) -> list[str]:
@@ -146,17 +159,42 @@ def _stages(samples: Sequence[Sample]) -> dict[str, Percentiles]:
     return {stage: spread for stage, spread in found.items() if spread is not None}
 
 
-def _coarse_hit(
+class _Clocked:
+    """An engine, and the processor time that asks in mode attention take on this thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.cpu_ms: list[float] = []
+
+    def ask(self, question: str, **options: Any) -> Answer:
+        """See Engine.ask."""
+        began = time.thread_time()
+        answer = self._engine.ask(question, **options)
+        if options["mode"] == "attention":
+            self.cpu_ms.append(1e3 * (time.thread_time() - began))
+        return answer
+
+
+def _searched(
     store: SQLiteStore, syncer: Syncer, encoder: TextEncoder, questions: Sequence[Question]
-) -> float:
-    """Share of the questions that join no facts with a gold fact among the 32 nearest."""
-    single = [question for question in questions if question.hops in (None, 1)]
-    found = []
+) -> tuple[float, Percentiles]:
+    """Share of the questions that join no facts with a gold fact among the 32 nearest, and the
+    processor time of each search.
+    """
+    found, times = [], []
     with store.snapshot() as snapshot:
-        for question in single:
+        for question in [question for question in questions if question.hops in (None, 1)]:
+            began = time.thread_time()
             evidence = search(syncer, encoder, snapshot, question.question, question.as_of, 32)
+            times.append(1e3 * (time.thread_time() - began))
             found.append(bool(hits(question, [fact.fact_id for fact in evidence])[1]))
-    return sum(found) / len(found) if found else 0.0
+    if not found:
+        raise BenchmarkError("no question of one hop is among those that were drawn")
+    return sum(found) / len(found), _spread(times)
+
+
+def _spread(times: Sequence[float]) -> Percentiles:
+    return Percentiles(float(np.percentile(times, 50)), float(np.percentile(times, 95)))
 
 
 def _visible(store: SQLiteStore, syncer: Syncer, encoder: TextEncoder) -> Percentiles:
@@ -175,7 +213,7 @@ def _visible(store: SQLiteStore, syncer: Syncer, encoder: TextEncoder) -> Percen
         if not found or found[0].subject != name:
             raise BenchmarkError(f"a new fact about {name} was not found first")
         store.apply([Retract(found[0].fact_id)])
-    return Percentiles(float(np.percentile(times, 50)), float(np.percentile(times, 95)))
+    return _spread(times)
 
 
 def _kept_mb(syncer: Syncer, place: Path) -> float:

@@ -41,6 +41,7 @@ def test_each_size_is_loaded_asked_updated_and_reported(job: Job) -> None:
     assert small.systems["attention"].overall.n == 2
     assert small.systems["attention"].overall.errors == 0
     assert {"time", "coarse", "prefill", "total"} <= small.stages_ms.keys()
+    assert 0 < small.search_cpu_ms.p50 < small.ask_cpu_ms.p95
     assert 0 < small.visible_ms.p50 <= small.visible_ms.p95
     assert small.disk_mb < large.disk_mb
 
@@ -63,6 +64,8 @@ def test_a_graph_that_was_loaded_is_asked_again_and_no_other_is_taken_for_it(job
     first = measure(job)
     again = measure(job)
     assert (again.slots, again.coarse_hit) == (first.slots + 20, 1)
+    assert (first.load_s or 0) > 0
+    assert again.load_s is None
     (job.folder / "61").symlink_to(job.folder / "60")
     with pytest.raises(BenchmarkError, match="another load"):
         measure(replace(job, size=61))
