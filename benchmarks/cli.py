@@ -57,7 +57,7 @@ def run(
     ] = None,
 ) -> None:
     """Ask every system the same questions over the same facts, and score what they say."""
-    from benchmarks.environment import environment
+    from benchmarks.environment import environment, room
     from benchmarks.load import load_facts
     from benchmarks.rivals.ring import Ring
     from benchmarks.run import draw, record
@@ -104,6 +104,7 @@ def run(
                 selected.encoder,
             )
             samples = record(ask_in_processes(job, drawn, processes), chosen, folder, advance)
+        taken = room(place, loaded.added + loaded.unchanged)
     of_questions = {
         "name": questions.name,
         "sha256": content_sha256(questions),
@@ -119,6 +120,7 @@ def run(
             "limit": limit,
             "seed": seed,
             "workers": processes,
+            "room": taken,
         },
         environment=environment(
             selected.model, selected.encoder, threads=None if processes == 1 else 1
@@ -272,6 +274,21 @@ def convert(
     """Turn a published data set into the two files that `bench run` reads."""
     facts, questions = convert_file(format, path, out)
     typer.echo(f"{facts:,} facts and {questions:,} questions are in {out}", err=True)
+
+
+@app.command()
+def figures(
+    write: Annotated[
+        bool, typer.Option("--write", help="Put them into README instead of printing them.")
+    ] = False,
+) -> None:
+    """Make the figures in README from benchmarks/results; a test checks that they agree."""
+    from benchmarks.figures import PAGE, figures, placed
+
+    if write:
+        PAGE.write_text(placed(PAGE.read_text("utf-8"), figures()), "utf-8")
+    else:
+        typer.echo(figures(), nl=False)
 
 
 def _show(results: Results, selected: settings.Settings) -> None:

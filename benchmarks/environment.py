@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,6 +37,20 @@ def environment(
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "date": format_utc(datetime.now(UTC)),
     }
+
+
+def room(folder: Path, facts: int) -> dict[str, float]:
+    """What a run took: bytes on disk of a data folder for each fact, and of memory at most.
+
+    ``peak_rss_bytes`` is of the largest process, this one or one that it waited for, as Linux
+    counts it.
+    """
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    peaks = [
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    return {"disk_bytes_per_fact": size / max(1, facts), "peak_rss_bytes": max(peaks) * 1024}
 
 
 def public_name(model: str) -> str:

@@ -20,6 +20,7 @@ _COLUMNS = (
     "first token ms p50 / p95",
     "answer ms p50 / p95",
     "prompt tokens",
+    "tokens/s",
 )
 
 
@@ -83,7 +84,10 @@ def _row(name: str, summary: Summary) -> list[str]:
         _rate(summary.hit_at_k),
         _times(summary.ttft_ms),
         _times(summary.latency_ms),
-        "–" if summary.prompt_tokens is None else f"{summary.prompt_tokens:.0f}",
+        *(
+            "–" if value is None else f"{value:.0f}"
+            for value in (summary.prompt_tokens, summary.tokens_per_s)
+        ),
     ]
 
 
@@ -124,7 +128,18 @@ def _origin(results: Results) -> str:
         f"{questions['asked']} of {questions['total']} questions of {questions['name']}, "
         f"seed {config['seed']}, over {facts['added'] + facts['unchanged']} facts of "
         f"{facts['name']}. {environment['model']} on {environment['cpu']}, "
-        f"{_processes(config, environment)}; {versions}; {environment['date']}."
+        f"{_processes(config, environment)}; {versions}; {environment['date']}.{_room(config)}"
+    )
+
+
+def _room(config: Mapping[str, Any]) -> str:
+    """What the run took of memory and disk, where it was measured."""
+    room = config.get("room")
+    if room is None:
+        return ""
+    return (
+        f" {room['disk_bytes_per_fact']:.0f} bytes a fact on disk; "
+        f"{room['peak_rss_bytes'] / 2**20:.0f} MiB of memory at most, in the largest process."
     )
 
 

@@ -32,7 +32,8 @@ class Summary:
     ``stale_rate`` is over the ``stale_n`` questions that have old answers, the hit rates over
     those that have gold facts, the times over asks that did not fail; each is None where there is
     none of them. Failed asks (``errors``) count as wrong. ``prompt_tokens`` and
-    ``knowledge_tokens`` are means.
+    ``knowledge_tokens`` are means; ``tokens_per_s`` is the median of tokens spoken a second of
+    decoding, None in results from before it was taken.
     """
 
     n: int
@@ -50,6 +51,7 @@ class Summary:
     prompt_tokens: float | None
     knowledge_tokens: float | None
     errors: int
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def summarise(samples: Sequence[Sample]) -> Summary:
         prompt_tokens=_mean([sample.usage["prompt_tokens"] for sample in answered]),
         knowledge_tokens=_mean([sample.usage["knowledge_tokens"] for sample in answered]),
         errors=len(samples) - len(answered),
+        tokens_per_s=_median_speed(answered),
     )
 
 
@@ -143,14 +146,22 @@ def read_results(folder: Path) -> Results:
     path = folder / RESULTS
     try:
         record = json.loads(path.read_text("utf-8"))
-        systems = {name: _system(system) for name, system in record["systems"].items()}
-        return Results(systems, dict(record["config"]), dict(record["environment"]))
     except OSError as error:
         raise BenchmarkError(
             f"cannot read {path}: {error.strerror}; give the --out folder of a finished `bench run`"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise BenchmarkError(f"{path} is not the results of `bench run`: {error!r}") from error
+    return parse_results(record, str(path))
+
+
+def parse_results(record: Any, name: str) -> Results:
+    """Results from their JSON; ``name`` is what errors call it. Raises BenchmarkError."""
+    try:
+        systems = {name: _system(system) for name, system in record["systems"].items()}
+        return Results(systems, dict(record["config"]), dict(record["environment"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(f"{name} is not the results of `bench run`: {error!r}") from error
 
 
 def _system(record: Mapping[str, Any]) -> SystemResult:
@@ -168,6 +179,15 @@ def _summary(record: Mapping[str, Any]) -> Summary:
         for field in ("ttft_ms", "latency_ms")
     }
     return Summary(**{**record, **times, "accuracy_ci95": (low, high)})
+
+
+def _median_speed(samples: Sequence[Sample]) -> float | None:
+    speeds = [
+        sample.usage["completion_tokens"] / sample.timings_ms["decode"] * 1e3
+        for sample in samples
+        if sample.timings_ms.get("decode") and sample.usage.get("completion_tokens")
+    ]
+    return round(float(np.median(speeds)), 1) if speeds else None
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

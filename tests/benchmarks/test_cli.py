@@ -124,6 +124,7 @@ def test_a_run_leaves_results_and_samples_and_prints_the_table(
     assert (config["facts"]["name"], config["facts"]["added"]) == ("facts.jsonl.gz", 2)
     assert (config["questions"]["total"], config["questions"]["asked"]) == (5, 3)
     assert config["systems"]["rag8"]["top_k"] == 8
+    assert config["room"]["disk_bytes_per_fact"] > 0
     assert str(tmp_path) not in (out / "results.json").read_text("utf-8")
     assert str(tmp_path) not in (out / "samples.jsonl").read_text("utf-8")
     assert len((out / "samples.jsonl").read_text("utf-8").splitlines()) == 15

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.environment import environment, processor, public_name
+from benchmarks.environment import environment, processor, public_name, room
 from dysk.models import DEFAULT_MODEL
 from graph.interval import parse_date
 
@@ -53,3 +53,15 @@ def test_a_relative_path_that_exists_is_cut(
 
 def test_the_processor_has_a_name() -> None:
     assert processor()
+
+
+def test_room_is_bytes_of_all_files_by_facts_and_the_memory_of_the_largest_process(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "a.db").write_bytes(b"x" * 300)
+    (tmp_path / "b").write_bytes(b"x" * 100)
+    taken = room(tmp_path, 4)
+    assert taken["disk_bytes_per_fact"] == 100
+    assert 2**20 < taken["peak_rss_bytes"] < 2**40
+    assert room(tmp_path, 0)["disk_bytes_per_fact"] == 400

@@ -22,12 +22,12 @@ ENVIRONMENT: dict[str, Any] = {
 
 GOLDEN = """\
 | system | n | accuracy [95 %] | exact | F1 | stale | abstained | hit@1 | hit@k | \
-first token ms p50 / p95 | answer ms p50 / p95 | prompt tokens |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+first token ms p50 / p95 | answer ms p50 / p95 | prompt tokens | tokens/s |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 | closed_book | 4 (1 failed) | 0.000 [0.000, 0.000] | 0.000 | 0.000 | 0.667 | 0.250 | – | – | \
-40 / 40 | 300 / 300 | 20 |
+40 / 40 | 300 / 300 | 20 | 15 |
 | attention | 4 | 0.750 [0.250, 1.000] | 0.750 | 0.750 | 0.333 | 0.000 | 1.000 | 1.000 | \
-100 / 100 | 300 / 300 | 20 |
+100 / 100 | 300 / 300 | 20 | 15 |
 
 | accuracy by kind | interval (n=1) | updated, efficacy (n=3) |
 | --- | ---: | ---: |
@@ -92,3 +92,14 @@ def test_several_runs_stand_side_by_side_and_are_not_averaged() -> None:
     assert "| attention | 0.000 [0.000, 0.000] | 1.000 [1.000, 1.000] |" in found
     assert "| rag1 | – | 1.000 [1.000, 1.000] |" in found
     assert found.index("## first") < found.index("## second")
+
+
+def test_what_a_run_took_is_told_where_it_was_measured() -> None:
+    room = {"disk_bytes_per_fact": 812.4, "peak_rss_bytes": 3 * 2**29}
+    run = results(attention=[sample()])
+    run.config["room"] = room
+    try:
+        assert "812 bytes a fact on disk; 1536 MiB of memory at most" in markdown(run)
+    finally:
+        del run.config["room"]
+    assert "bytes a fact" not in markdown(run)

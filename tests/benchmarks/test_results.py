@@ -17,7 +17,7 @@ from benchmarks.results import (
     summarise_system,
     write_results,
 )
-from benchmarks.schema import BenchmarkError
+from benchmarks.schema import BenchmarkError, Sample
 from tests.benchmarks.samples import failed, sample, wrong
 
 
@@ -35,6 +35,18 @@ def test_a_summary_averages_its_samples() -> None:
     assert (summary.prompt_tokens, summary.knowledge_tokens) == (25, 15)
     assert summary.ttft_ms == Percentiles(250.0, 385.0)
     assert summary.errors == 0
+
+
+def test_the_speed_of_speech_is_the_median_over_those_who_spoke() -> None:
+    def spoke(tokens: int, decode: float) -> Sample:
+        return sample(
+            usage={"prompt_tokens": 1, "completion_tokens": tokens, "knowledge_tokens": 0},
+            timings_ms={"total": 900.0, "decode": decode},
+        )
+
+    spoken = [spoke(10, 500.0), spoke(10, 250.0), spoke(30, 500.0)]
+    assert summarise([*spoken, spoke(0, 100.0), failed()]).tokens_per_s == 40.0
+    assert summarise([spoke(5, 0.0)]).tokens_per_s is None
 
 
 def test_rates_are_over_the_samples_that_can_have_them() -> None:
