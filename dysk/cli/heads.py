@@ -44,7 +44,7 @@ def heads(
             encoder, model = workspace.encoder(progress), workspace.model(progress)
         from dysk.attention.heads import find_heads
 
-        with _bar() as advance:
+        with bar("asking") as advance:
             report = find_heads(model, encoder, questions=questions, seed=seed, progress=advance)
     path = _save(model, report)
     if chosen.as_json:
@@ -81,13 +81,13 @@ def heads(
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
+def bar(step: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr where that is a terminal, moved by (done, in all)."""
-    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(step), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = output.err()
     shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with shown as progress:
-        task = progress.add_task("heads", total=None)
+        task = progress.add_task(step, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from dysk.attention.fine import RetrievalHeads
-from dysk.attention.heads import HEADS, HeadsReport, find_heads, heads_for, save
+from dysk.attention.heads import HEADS, WEIGHTS, HeadsReport, find_heads, heads_for, save
 from dysk.language_model import LanguageModel
 from dysk.models import find_language_model, fingerprint
 from dysk.retrieval.encoder import HashEncoder
@@ -57,10 +57,10 @@ def test_finding_again_finds_the_same() -> None:
     assert find() == find()
 
 
-def test_of_weights_that_do_equally_well_the_middle_one_is_taken() -> None:
+def test_of_weights_that_do_equally_well_the_largest_is_taken() -> None:
     """An encoder that tells no two facts apart changes nothing, whatever its weight."""
     report = find(towards=0)
-    assert report.heads.coarse_weight == 10.0
+    assert report.heads.coarse_weight == max(WEIGHTS)
     assert report.coarse == 0.0  # the right one is the last of sixteen equals
     assert report.fused == report.alone
 
@@ -134,7 +134,7 @@ def test_heads_that_ship_with_the_package_need_no_search_and_yield_to_those_foun
 ) -> None:
     asked = StandIn((1, 4), fingerprint=SHIPPED)
     shipped = heads_for(cast("LanguageModel", asked), HashEncoder())
-    assert shipped.heads[0] == (18, 6)
+    assert shipped.heads[0] == (17, 5)
     assert asked.probes == 0
     save(model(fingerprint=SHIPPED), FOUND)
     assert heads_for(model(fingerprint=SHIPPED), HashEncoder()) == FOUND.heads != shipped
@@ -143,7 +143,7 @@ def test_heads_that_ship_with_the_package_need_no_search_and_yield_to_those_foun
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"heads": 3}', '{"heads": {"heads": []}}'])
 def test_a_damaged_file_is_as_good_as_none(cache: Path, content: str) -> None:
     save(model(fingerprint=SHIPPED), FOUND).write_text(content)
-    assert heads_for(model(fingerprint=SHIPPED), HashEncoder()).heads[0] == (18, 6)
+    assert heads_for(model(fingerprint=SHIPPED), HashEncoder()).heads[0] == (17, 5)
 
 
 def test_heads_are_found_even_where_they_cannot_be_kept(cache: Path) -> None:
