@@ -137,9 +137,14 @@ class Rome:
             hook.remove()
 
     def _keys_of(self, ids: Sequence[int]) -> Iterator[Tensor]:
+        """Inputs at the tokens of a text, a window at a time, framed as prompts are: what frames
+        every question must stay what it is, too.
+        """
+        head, tail = self.model.head_ids, self.model.question_ids("", closed=True)
         for start in range(0, len(ids) - _WINDOW + 1, _WINDOW):
+            framed = [*head, *ids[start : start + _WINDOW], *tail]
             # The first token takes up attention that nothing else wants; it is no usual input.
-            yield self._inputs(torch.tensor([ids[start : start + _WINDOW]]))[0, 1:]
+            yield self._inputs(torch.tensor([framed]))[0, 1:]
 
     @torch.no_grad()
     def _inputs(self, ids: Tensor) -> Tensor:

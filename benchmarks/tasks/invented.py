@@ -21,7 +21,9 @@ _RELATIONS = (
 )
 RELATIONS = tuple(Relation(name, "one") for name, _ in _RELATIONS)
 """Each has one object at a time, so that an update supersedes."""
-OLD_START, NEW_START = "2020-01-01", "2025-01-01"
+EARLIER_START, OLD_START, NEW_START = "2010-01-01", "2020-01-01", "2025-01-01"
+BETWEEN = "2015"
+"""A time between the first two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Edit:
     def after(self) -> Add:
         """The update."""
         return Add(self.subject, self.relation, self.new, NEW_START, id=f"{self.id}-new")
+
+    def late(self) -> Add:
+        """What was true before ``before``, told after it: the new object, at an earlier time."""
+        return Add(self.subject, self.relation, self.new, EARLIER_START, id=f"{self.id}-late")
 
 
 def edits(count: int, seed: int) -> list[Edit]:

@@ -6,8 +6,10 @@ The kinds of question are EasyEdit's metrics, asked after 1, 10, 100 … updates
 - ``retention``: the first updates of all, again, after all those that followed.
 - ``locality``: facts that no update touched.
 
-After the last stage some untouched facts are retracted and some erased; to ask about them is to ask
-for what nobody knows any more (``retracted``, ``erased``), and the right answer is to abstain.
+After the last stage of some untouched facts it is told late what was true before them: they are
+still the answer now (``out_of_order``), and what came late is the answer for its time
+(``out_of_order_then``). Others are retracted and others erased; to ask about them is to ask for
+what nobody knows any more (``retracted``, ``erased``), and the right answer is to abstain.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ from benchmarks.results import Percentiles, percentiles
 from benchmarks.run import ask_all, warm_up
 from benchmarks.schema import BenchmarkError, Question, Sample
 from benchmarks.systems import Asker, Contestant
-from benchmarks.tasks.invented import RELATIONS, Edit, edits
+from benchmarks.tasks.invented import BETWEEN, RELATIONS, Edit, edits
 from graph.fact import Command, Erase, Fact, Retract, SetRelation
 from graph.store import Receipt
 
 PROBES = 10
 """Questions of each kind at each stage, or as many as there are."""
+_GROUPS = 4
+"""Of facts that no update touches: kept, told late what was before, retracted, erased."""
 
 
 class Edited(Asker, Protocol):
@@ -70,9 +74,11 @@ def run_sequence(
     if not counts or list(counts) != sorted(set(counts)) or counts[0] < 1:
         raise BenchmarkError("the numbers of updates must rise, from 1 up, as 1,10,100")
     chance = random.Random(seed)  # noqa: S311 (a sample, not a secret)
-    world = edits(counts[-1] + 3 * PROBES, seed)
+    world = edits(counts[-1] + _GROUPS * PROBES, seed)
     untouched = world[counts[-1] :]
-    kept, retracted, erased = (untouched[n * PROBES : (n + 1) * PROBES] for n in range(3))
+    kept, late, retracted, erased = (
+        untouched[n * PROBES : (n + 1) * PROBES] for n in range(_GROUPS)
+    )
     graph.apply([SetRelation(relation) for relation in RELATIONS])
     first = graph.apply([edit.before() for edit in world])
     graph.tell(_versions(first))
@@ -111,6 +117,7 @@ def run_sequence(
             *(_asked(edit, "locality") for edit in kept),
         ]
         yield stage(f"after {count}", questions, visible)
+    _write(graph, [edit.late() for edit in late])
     receipt = graph.apply(
         [
             *(Retract(f"{edit.id}-old") for edit in retracted),
@@ -122,6 +129,8 @@ def run_sequence(
     questions = [
         *(_asked(edit, "retracted") for edit in retracted),
         *(_asked(edit, "erased") for edit in erased),
+        *(_asked(edit, "out_of_order") for edit in late),
+        *(_asked_then(edit) for edit in late),
         *(_asked(edit, "locality") for edit in kept),
     ]
     yield stage("after removal", questions, {})
@@ -138,7 +147,7 @@ def residue(folder: Path, texts: Sequence[str]) -> dict[str, int]:
 
 def erased_texts(counts: Sequence[int], seed: int) -> list[str]:
     """The objects that ``run_sequence`` erases; nothing else bears their names."""
-    return [edit.old for edit in edits(counts[-1] + 3 * PROBES, seed)[-PROBES:]]
+    return [edit.old for edit in edits(counts[-1] + _GROUPS * PROBES, seed)[-PROBES:]]
 
 
 def _write(graph: Edited, commands: Sequence[Command]) -> int:
@@ -177,5 +186,25 @@ def _asked(edit: Edit, kind: str) -> Question:
         facts=() if removed else (f"{edit.id}-{'new' if was_updated else 'old'}",),
         hops=None if removed else 1,
         kind=kind,
-        old_answers=(edit.old,) if was_updated or removed else (),
+        old_answers=_no_longer(edit, kind),
+    )
+
+
+def _no_longer(edit: Edit, kind: str) -> tuple[str, ...]:
+    """What was said to be true and is not, or not any more."""
+    if kind == "locality":
+        return ()
+    return (edit.new,) if kind == "out_of_order" else (edit.old,)
+
+
+def _asked_then(edit: Edit) -> Question:
+    return Question(
+        id=f"{edit.id}-out_of_order_then",
+        question=edit.plain,
+        answers=(edit.new,),
+        as_of=BETWEEN,
+        facts=(f"{edit.id}-late",),
+        hops=1,
+        kind="out_of_order_then",
+        old_answers=(edit.old,),
     )

@@ -12,6 +12,7 @@ from benchmarks.systems import choose_systems
 from benchmarks.tasks.invented import edits
 from benchmarks.tasks.sequence import PROBES, Stage, erased_texts, residue, run_sequence
 from graph.fact import Command, Fact
+from graph.interval import now_period, parse_date
 from graph.memory import MemoryStore
 from graph.sqlite import SQLiteStore
 from graph.store import FactStore, Receipt
@@ -69,6 +70,8 @@ def test_each_stage_asks_the_new_the_first_and_the_untouched(graph: Told) -> Non
     assert kinds(removal.samples["attention"]) == {
         "retracted": PROBES,
         "erased": PROBES,
+        "out_of_order": PROBES,
+        "out_of_order_then": PROBES,
         "locality": PROBES,
     }
     assert [stage.updates for stage in (first, second, removal)] == [2, 30, 30]
@@ -85,6 +88,21 @@ def test_an_update_is_in_the_graph_when_it_is_asked_about_and_the_old_one_is_sta
     assert (sample.answers, sample.old_answers) == ((edit.new,), (edit.old,))
     with graph.store.snapshot() as snapshot:
         assert snapshot.get(f"{edit.id}-old").superseded_by == f"{edit.id}-new"
+
+
+def test_what_is_told_late_is_true_of_its_own_time_alone(graph: Told) -> None:
+    *_, removal = stages(graph, [1])
+    asked = {each.id: each for each in removal.samples["attention"]}
+    late = [each for each in asked.values() if each.kind == "out_of_order"]
+    for now in late:
+        then = asked[now.id.replace("out_of_order", "out_of_order_then")]
+        assert (now.answers, now.old_answers) == (then.old_answers, then.answers)
+        for sample in (now, then):
+            moment = now_period() if sample.as_of is None else parse_date(sample.as_of)
+            with graph.store.snapshot() as snapshot:
+                [fact] = [f for f in snapshot.facts(as_of=moment) if f.id in sample.gold_facts]
+            assert (fact.object,) == sample.answers
+    assert len(late) == PROBES
 
 
 def test_rivals_hear_of_every_version_and_of_what_was_removed(graph: Told) -> None:
