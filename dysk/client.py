@@ -119,7 +119,8 @@ class Dysk(Facts):
         check_question(text)
         check_count("limit", limit)
         check_dates(as_of)
-        from dysk.engine import search
+        with self._workspace.loading():
+            from dysk.engine import search
 
         with self.store.snapshot() as snapshot:
             return search(self.syncer(), self._workspace.encoder(), snapshot, text, as_of, limit)
@@ -198,7 +199,8 @@ class Dysk(Facts):
         """What answers; loads the models on first use."""
         engine = self._engine
         if engine is None:
-            from dysk.engine import Engine
+            with self._workspace.loading():
+                from dysk.engine import Engine
 
             syncer, workspace = self.syncer(), self._workspace
             engine = Engine(

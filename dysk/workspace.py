@@ -185,6 +185,14 @@ class Workspace:
                     self._heads = heads_for(model, encoder, progress)
             return self._heads
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """No model is loaded meanwhile. For imports of what models need: of two threads that import
+        transformers for the first time at once, one may find half of it.
+        """
+        with self._loading:
+            yield
+
     def fact_memory(self) -> MemoryStats | None:
         """Counters of the fact memory; None while no model is loaded."""
         return None if self._model is None else self._model.memory.stats
