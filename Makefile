@@ -72,9 +72,9 @@ $(VENV)/.run: $(VENV)/.made pyproject.toml $(PINS) requirements/models.txt
 	@touch $@
 
 # The page is tried in Debian's Chromium. Where it cannot be installed, those tests say so and skip.
-$(VENV)/.dev: $(VENV)/.run requirements/tools.txt
+$(VENV)/.dev: $(VENV)/.run requirements/tools.txt requirements/harness.txt
 	@$(INSTALL) --group dev
-	@$(INSTALL) --no-deps --requirement requirements/tools.txt
+	@$(INSTALL) --no-deps --requirement requirements/tools.txt --requirement requirements/harness.txt
 	@command -v chromium >/dev/null \
 	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
