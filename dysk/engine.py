@@ -16,12 +16,13 @@ from math import inf
 
 from dysk.answer import Answer, Evidence, Grounding, Mode
 from dysk.attention.fine import RetrievalHeads
+from dysk.calibration import calibration_for
 from dysk.candidates import REACH, Candidate, Query, read_query, read_time, retrieve
 from dysk.chains import find_chain
 from dysk.checks import check_question
 from dysk.errors import RevisionNotReached
 from dysk.language_model import LanguageModel
-from dysk.relevance import is_relevant
+from dysk.relevance import FAR, NEIGHBOURS
 from dysk.retrieval.encoder import TextEncoder
 from dysk.retrieval.time import TimeInterpretation
 from dysk.speaking import Said, Speaker, evidence_of
@@ -58,6 +59,7 @@ class Engine:
         self._model = model
         self._speaker = Speaker(model, heads, self._block_key, repairs_rag)
         self._reach = reach
+        self._calibration = calibration_for(encoder.fingerprint)
 
     def ask(
         self,
@@ -84,17 +86,18 @@ class Engine:
             with watch.stage("time"):
                 self._syncer.catch_up(snapshot.revision)
                 time = read_time(question, self._syncer, datetime.now(UTC))
-                period, past, interpretation = _asked_period(time, as_of)
+                period, past, interpretation = asked_period(time, as_of)
             found: list[Candidate] = []
             passed: list[Candidate] = []
             if mode != "closed_book":
                 with watch.stage("coarse"):
                     query = read_query(time.question_without_time, self._syncer, self._encoder)
                     asked = (query, snapshot, period, past)
+                    strict = grounding == "strict"
                     if mode == "rag":
-                        found = self._find_for_prompt(*asked, top_k)
+                        found = self._find_for_prompt(*asked, top_k, strict)
                     else:
-                        found, passed = self._find(*asked, candidates)
+                        found, passed = self._find(*asked, candidates, strict)
             relevant = mode == "closed_book" or bool(found)
             said = Said(UNKNOWN)
             if relevant:
@@ -128,26 +131,56 @@ class Engine:
             return replace(answer, timings_ms=watch.report())
 
     def _find(
-        self, query: Query, snapshot: Snapshot, as_of: Period, past: Period | None, count: int
+        self,
+        query: Query,
+        snapshot: Snapshot,
+        as_of: Period,
+        past: Period | None,
+        count: int,
+        strict: bool,
     ) -> tuple[list[Candidate], list[Candidate]]:
         """Candidates to read, and facts that only lead to them; none where none is relevant."""
-        found = retrieve(self._syncer, snapshot, query, as_of, count, past=past, reach=self._reach)
+        # Rivals too far behind to be read still tell how surely the best one is meant.
+        width, reach = max(count, NEIGHBOURS), max(self._reach, FAR)
+        found = retrieve(self._syncer, snapshot, query, as_of, width, past=past, reach=reach)
         chain = self._chain(query, found, snapshot, as_of)
         if chain:
             return chain[-1:], chain[-2::-1]
-        return (found if found and is_relevant(found[0], query, self._syncer) else []), []
+        if not self._is_answered(found, query, snapshot, as_of, strict):
+            return [], []
+        least = found[0].score - self._reach
+        return [candidate for candidate in found[:count] if candidate.score >= least], []
 
     def _find_for_prompt(
-        self, query: Query, snapshot: Snapshot, as_of: Period, past: Period | None, count: int
+        self,
+        query: Query,
+        snapshot: Snapshot,
+        as_of: Period,
+        past: Period | None,
+        count: int,
+        strict: bool,
     ) -> list[Candidate]:
         """A prompt takes as many facts as it was asked to take, near misses included."""
-        found = retrieve(self._syncer, snapshot, query, as_of, count, past=past, reach=inf)
+        width = max(count, NEIGHBOURS)
+        found = retrieve(self._syncer, snapshot, query, as_of, width, past=past, reach=inf)
         chain = self._chain(query, found, snapshot, as_of)
         if chain:
             ids = {candidate.fact.id for candidate in chain}
             others = [candidate for candidate in found if candidate.fact.id not in ids]
             return [*chain[::-1], *others][:count]
-        return found if found and is_relevant(found[0], query, self._syncer) else []
+        return found[:count] if self._is_answered(found, query, snapshot, as_of, strict) else []
+
+    def _is_answered(
+        self,
+        found: list[Candidate],
+        query: Query,
+        snapshot: Snapshot,
+        as_of: Period,
+        strict: bool,
+    ) -> bool:
+        return self._calibration.is_answered(
+            found, query, self._syncer, snapshot, as_of, strict=strict
+        )
 
     def _chain(
         self, query: Query, found: list[Candidate], snapshot: Snapshot, as_of: Period
@@ -196,12 +229,12 @@ def search(
     syncer.catch_up(snapshot.revision)
     time = read_time(text, syncer, datetime.now(UTC))
     query = read_query(time.question_without_time, syncer, encoder)
-    period, past, _ = _asked_period(time, as_of)
+    period, past, _ = asked_period(time, as_of)
     found = retrieve(syncer, snapshot, query, period, limit, past=past, reach=inf)
     return [evidence_of(candidate, None) for candidate in found]
 
 
-def _asked_period(
+def asked_period(
     time: TimeInterpretation, as_of: str | None
 ) -> tuple[Period, Period | None, str | None]:
     """When facts have to hold, the past time that the question spells out, and how it was read."""

@@ -19,7 +19,7 @@ import typer
 from platformdirs import user_data_path
 from typer.core import TyperGroup
 
-from dysk.cli import ask, config, demo, doctor, facts, files, heads, reading, safekeeping
+from dysk.cli import ask, config, demo, doctor, facts, files, heads, reading, safekeeping, train
 from dysk.cli.errors import report
 from dysk.cli.settings import Output, Settings, origins
 from dysk.errors import DyskError
@@ -131,7 +131,7 @@ def options(
     )
 
 
-for _verbs in (demo, ask, reading, facts, files, heads, safekeeping, doctor, config):
+for _verbs in (demo, ask, reading, facts, files, heads, train, safekeeping, doctor, config):
     _verbs.register(app)
 
 
