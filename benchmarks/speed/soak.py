@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import count, islice
@@ -185,6 +185,9 @@ def _write(
             with _timed(tally.write_ms, tally.errors):
                 receipt = _checked(client.post(f"{_GRAPH}/facts", json={"facts": [fact]}))
                 tally.held[fact["subject"]].append((receipt["revision"], fact["object"]))
+        # Followers wait for a commit: a last one lets them see that it is over.
+        with suppress(httpx.HTTPError):
+            client.post(f"{_GRAPH}/facts", json={"facts": [_fact(towns[0], mayors[0], next(days))]})
 
 
 def _follow(url: str, tally: _Tally, over: threading.Event) -> None:

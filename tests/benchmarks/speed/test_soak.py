@@ -70,7 +70,7 @@ def test_a_service_that_keeps_up_is_sound(
     assert result.asks > 5
     assert result.writes > 5
     assert result.reconnections >= 2
-    assert workspace.graph().store.revision == 2 + result.writes
+    assert workspace.graph().store.revision == 3 + result.writes
     assert result.commits_followed > result.writes
     assert result.memory_before > 1
     assert "errors: 0; wrong answers: 0" in table(result)
