@@ -32,6 +32,7 @@ ELSEWHERE = {
     "dysk bench speed soak": "tests/benchmarks/speed/test_soak.py",
     "dysk bench": "tests/benchmarks/test_cli.py",
     "dysk train": "tests/dysk/cli/test_train.py",
+    "python -m benchmarks.abstention": "tests/benchmarks/test_abstention.py",
     "python -m benchmarks.lm_eval": "tests/benchmarks/lm_eval",
     "pip install 'dysk[neo4j]'": "tests/test_project.py",
     "dysk --graph-url": "tests/graph/neo4j/test_workspace.py",
