@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.speed.op import OpSpeed, Row
 from benchmarks.speed.ttft import Spread
 
@@ -29,6 +31,34 @@ def table(result: OpSpeed) -> str:
         parts.append(f"{markdown_table(header, lines)}\n")
     parts.append(f"overhead of a call with nothing to read: {_say(result.overhead_us)} µs\n")
     return "\n".join(parts)
+
+
+def excerpt(result: dict[str, Any]) -> str:
+    """Medians of a published result, as docs/op.md shows them: the rows with the most candidates,
+    on one thread, and what all threads gain.
+    """
+    from benchmarks.report import table as markdown_table
+
+    most = max(row["candidates"] for row in result["rows"])
+    rows = [row for row in result["rows"] if row["candidates"] == most and row["threads"] == 1]
+    gains = {
+        (gain["shape"], gain["queries"], gain["memory"]): gain["speedup"]["median"]
+        for gain in result["scaling"]
+        if gain["candidates"] == most
+    }
+    rivals = list(rows[0]["over_op"])
+    header = ["shape", "Q", "memory", "op µs", *rivals, "of reading", "two threads"]
+    lines = [
+        [
+            *(row["shape"], str(row["queries"]), row["memory"]),
+            _figure(row["us"]["op"]["median"], False),
+            *(f"{_figure(row['over_op'][rival]['median'], False)} ×" for rival in rivals),
+            "" if row["of_bandwidth"] is None else _figure(row["of_bandwidth"]["median"], True),
+            f"{gains[row['shape'], row['queries'], row['memory']]:.1f} ×",
+        ]
+        for row in rows
+    ]
+    return f"{markdown_table(header, lines)}\n"
 
 
 def _line(row: Row, rivals: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from benchmarks import figures as module
 from benchmarks.cli import app
 from benchmarks.figures import END, PAGE, RESULTS, START, figures, placed
 from benchmarks.schema import BenchmarkError
+from benchmarks.speed.op_report import excerpt
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -108,3 +109,15 @@ def times(record: dict[str, float], low: int, high: int) -> str:
 def bare(number: str) -> str:
     """Without the zero before the point, as that page writes them."""
     return re.sub(r"\b0\.", ".", number)
+
+
+def test_the_page_on_the_operator_says_what_its_results_say() -> None:
+    text = page("op.md")
+    assert excerpt(result("op")) in text
+    assert (
+        f"A call with nothing to read takes {result('op')['overhead_us']['median']:.1f} µs" in text
+    )
+    for name, tokens in (("question", "32 tokens"), ("step", "a token")):
+        one = result("step")[name]["reading_over_bare"]
+        shown = f"{one['median']:.2f} [{one['p20']:.2f}, {one['p80']:.2f}]"
+        assert f"| {name}, {tokens} | {shown} |" in text
