@@ -121,3 +121,16 @@ def test_the_page_on_the_operator_says_what_its_results_say() -> None:
         one = result("step")[name]["reading_over_bare"]
         shown = f"{one['median']:.2f} [{one['p20']:.2f}, {one['p80']:.2f}]"
         assert f"| {name}, {tokens} | {shown} |" in text
+
+
+def test_the_page_on_benchmarks_says_what_the_rivals_answered() -> None:
+    text = page("benchmarks.md")
+    systems = json.loads((RESULTS / "world.json").read_text("utf-8"))["systems"]
+    for name, system in systems.items():
+        right = [
+            str(round(kind["accuracy"] * kind["n"]))
+            for kind in map(
+                system["by_kind"].get, ("updated", "unchanged", "interval", "unanswerable")
+            )
+        ]
+        assert f"| {name} | {' | '.join(right)} |" in text
