@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 
@@ -35,6 +35,20 @@ from graph.store import FactStore, Snapshot
 _RIVALS = 2
 """So many of the best single facts compete with a chain of facts."""
 UNKNOWN = "I don't know: no fact in the graph answers this."
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What facts are sought for: a question without its time, and when they have to hold.
+
+    ``past`` is the past time that it spells out; ``strict`` would rather find nothing.
+    """
+
+    query: Query
+    snapshot: Snapshot
+    period: Period
+    past: Period | None
+    strict: bool
 
 
 class Engine:
@@ -92,12 +106,11 @@ class Engine:
             if mode != "closed_book":
                 with watch.stage("coarse"):
                     query = read_query(time.question_without_time, self._syncer, self._encoder)
-                    asked = (query, snapshot, period, past)
-                    strict = grounding == "strict"
+                    asked = _Asked(query, snapshot, period, past, strict=grounding == "strict")
                     if mode == "rag":
-                        found = self._find_for_prompt(*asked, top_k, strict)
+                        found = self._find_for_prompt(asked, top_k)
                     else:
-                        found, passed = self._find(*asked, candidates, strict)
+                        found, passed = self._find(asked, candidates)
             relevant = mode == "closed_book" or bool(found)
             said = Said(UNKNOWN)
             if relevant:
@@ -130,63 +143,47 @@ class Engine:
             )
             return replace(answer, timings_ms=watch.report())
 
-    def _find(
-        self,
-        query: Query,
-        snapshot: Snapshot,
-        as_of: Period,
-        past: Period | None,
-        count: int,
-        strict: bool,
-    ) -> tuple[list[Candidate], list[Candidate]]:
+    def _find(self, asked: _Asked, count: int) -> tuple[list[Candidate], list[Candidate]]:
         """Candidates to read, and facts that only lead to them; none where none is relevant."""
         # Rivals too far behind to be read still tell how surely the best one is meant.
-        width, reach = max(count, NEIGHBOURS), max(self._reach, FAR)
-        found = retrieve(self._syncer, snapshot, query, as_of, width, past=past, reach=reach)
-        chain = self._chain(query, found, snapshot, as_of)
+        found = self._retrieve(asked, count, max(self._reach, FAR))
+        chain = self._chain(asked, found)
         if chain:
             return chain[-1:], chain[-2::-1]
-        if not self._is_answered(found, query, snapshot, as_of, strict):
+        if not self._is_answered(asked, found):
             return [], []
         least = found[0].score - self._reach
         return [candidate for candidate in found[:count] if candidate.score >= least], []
 
-    def _find_for_prompt(
-        self,
-        query: Query,
-        snapshot: Snapshot,
-        as_of: Period,
-        past: Period | None,
-        count: int,
-        strict: bool,
-    ) -> list[Candidate]:
+    def _find_for_prompt(self, asked: _Asked, count: int) -> list[Candidate]:
         """A prompt takes as many facts as it was asked to take, near misses included."""
-        width = max(count, NEIGHBOURS)
-        found = retrieve(self._syncer, snapshot, query, as_of, width, past=past, reach=inf)
-        chain = self._chain(query, found, snapshot, as_of)
+        found = self._retrieve(asked, count, inf)
+        chain = self._chain(asked, found)
         if chain:
             ids = {candidate.fact.id for candidate in chain}
             others = [candidate for candidate in found if candidate.fact.id not in ids]
             return [*chain[::-1], *others][:count]
-        return found[:count] if self._is_answered(found, query, snapshot, as_of, strict) else []
+        return found[:count] if self._is_answered(asked, found) else []
 
-    def _is_answered(
-        self,
-        found: list[Candidate],
-        query: Query,
-        snapshot: Snapshot,
-        as_of: Period,
-        strict: bool,
-    ) -> bool:
-        return self._calibration.is_answered(
-            found, query, self._syncer, snapshot, as_of, strict=strict
+    def _retrieve(self, asked: _Asked, count: int, reach: float) -> list[Candidate]:
+        return retrieve(
+            self._syncer,
+            asked.snapshot,
+            asked.query,
+            asked.period,
+            max(count, NEIGHBOURS),
+            past=asked.past,
+            reach=reach,
         )
 
-    def _chain(
-        self, query: Query, found: list[Candidate], snapshot: Snapshot, as_of: Period
-    ) -> list[Candidate]:
+    def _chain(self, asked: _Asked, found: list[Candidate]) -> list[Candidate]:
         rivals = [candidate.slot for candidate in found[:_RIVALS]]
-        return find_chain(query, rivals, self._syncer, snapshot, as_of)
+        return find_chain(asked.query, rivals, self._syncer, asked.snapshot, asked.period)
+
+    def _is_answered(self, asked: _Asked, found: list[Candidate]) -> bool:
+        return self._calibration.is_answered(
+            found, asked.query, self._syncer, asked.snapshot, asked.period, strict=asked.strict
+        )
 
     @contextmanager
     def _pin(self, known_at: str | None, min_revision: int | None) -> Iterator[Snapshot]:

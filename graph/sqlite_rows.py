@@ -55,7 +55,7 @@ def to_fact(row: tuple[Any, ...]) -> Fact:
         ended,
         exclusive,
     ) = row
-    # By position, which takes half the time.
+    # By position, which takes half the time; spelt out, since splats take a tenth more of it.
     return Fact(
         id,
         subject,

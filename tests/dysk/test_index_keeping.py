@@ -16,7 +16,7 @@ from dysk.retrieval import index_file
 from dysk.retrieval.coarse import FaissIndex, IndexState
 from dysk.retrieval.encoder import CachedEncoder, HashEncoder, Progress, Vectors
 from dysk.sync import Syncer
-from graph import Add, Erase, FactStore, GraphError, MemoryStore
+from graph import Add, Command, Erase, FactStore, GraphError, MemoryStore
 from tests.dysk.test_sync import DIM, check_against_store, mentioned, slots_in
 from tests.dysk.test_sync_following import eventually
 from tests.graph.strategies import batches
@@ -130,26 +130,35 @@ def test_lists_that_were_trained_are_taken_up_as_they_are(tmp_path: Path) -> Non
     check_entries(second, store)
 
 
-def test_what_is_added_while_the_file_is_made_is_taken_from_the_feed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A writer does not wait for the copy of the vectors; the file is as of the revision before."""
+def keep_while(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, commands: Sequence[Command]
+) -> tuple[MemoryStore, Syncer, bool]:
+    """An index in inverted lists, kept while these commands are applied and followed; was it?"""
     store = MemoryStore()
-    store.apply([Add(f"Country {n}", "king", "Rudolf") for n in range(150)])
+    store.apply([Add(f"Country {n}", "king", "Rudolf", id=f"c{n}") for n in range(150)])
     index = FaissIndex(DIM, exact_up_to=99)
     cache = CachedEncoder(HashEncoder(DIM))
-    first = Syncer(store, cache, index=index, folder=tmp_path, kept_from=1)
-    first.catch_up(store.revision)
+    syncer = Syncer(store, cache, index=index, folder=folder, kept_from=1)
+    syncer.catch_up(store.revision)
     index.settle()
     copied = FaissIndex.state
 
     def changed_meanwhile(index: FaissIndex) -> IndexState:
-        store.apply([Add(f"Island {n}", "king", "Rudolf") for n in range(20)])
-        first.catch_up(store.revision)
+        store.apply(commands)
+        syncer.catch_up(store.revision)
         return copied(index)
 
     monkeypatch.setattr(FaissIndex, "state", changed_meanwhile)
-    assert first.keep()
+    return store, syncer, syncer.keep()
+
+
+def test_what_is_added_while_the_file_is_made_is_taken_from_the_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer does not wait for the copy of the vectors; the file is as of the revision before."""
+    islands = [Add(f"Island {n}", "king", "Rudolf") for n in range(20)]
+    store, first, was_kept = keep_while(monkeypatch, tmp_path, islands)
+    assert was_kept
     second = kept(store, tmp_path)
     second.catch_up(store.revision)
     asked = second.encoder.encoder
@@ -162,22 +171,8 @@ def test_what_is_added_while_the_file_is_made_is_taken_from_the_feed(
 def test_an_erasure_while_the_file_is_made_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = MemoryStore()
-    store.apply([Add(f"Country {n}", "king", "Rudolf", id=f"c{n}") for n in range(150)])
-    index = FaissIndex(DIM, exact_up_to=99)
-    cache = CachedEncoder(HashEncoder(DIM))
-    syncer = Syncer(store, cache, index=index, folder=tmp_path, kept_from=1)
-    syncer.catch_up(store.revision)
-    index.settle()
-    copied = FaissIndex.state
-
-    def erased_meanwhile(index: FaissIndex) -> IndexState:
-        store.apply([Erase("c7")])
-        syncer.catch_up(store.revision)
-        return copied(index)
-
-    monkeypatch.setattr(FaissIndex, "state", erased_meanwhile)
-    assert not syncer.keep()
+    _, _, was_kept = keep_while(monkeypatch, tmp_path, [Erase("c7")])
+    assert not was_kept
     assert list(tmp_path.iterdir()) == []
 
 
