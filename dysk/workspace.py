@@ -168,6 +168,7 @@ class Workspace:
                 from dysk.models import find_language_model
 
                 with _reporting(self._state, "model"):
+                    _ready_kernel(progress)
                     folder = find_language_model(self._model_spec, progress)
                     if progress:
                         progress(f"loading {folder.name}")
@@ -245,6 +246,20 @@ def _counting(progress: Progress | None, step: str) -> Callable[[int, int], None
     if progress is None:
         return None
     return lambda done, total: progress(f"{step}: {done:,} of {total:,} names")
+
+
+def _ready_kernel(progress: Progress | None) -> None:
+    """Build the operator's kernel where there is none yet: the first ask must not wait for it."""
+    from dysk.ops import native
+
+    if progress:
+        progress("getting the CPU kernel ready")
+    try:
+        native.load()
+    except native.NativeKernelMissing as error:
+        raise ModelUnavailable(
+            f"DYSK_NATIVE=require asks for the CPU kernel, but {error}: mend that, or set auto"
+        ) from error
 
 
 @contextmanager
